@@ -1,0 +1,62 @@
+"""A request on its way through the transport, and the lines that libcurl is given for it."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from domain.http import HttpRequest, HttpResponse, TransportError
+
+Outcome: TypeAlias = HttpResponse | TransportError
+
+
+class Exchange:
+    """A request, and who waits for its outcome. `future` belongs to the event loop's thread."""
+
+    __slots__ = ("future", "request", "timeout_seconds")
+
+    def __init__(
+        self, request: HttpRequest, timeout_seconds: float, future: "asyncio.Future[HttpResponse]"
+    ) -> None:
+        self.request = request
+        self.timeout_seconds = timeout_seconds
+        self.future = future
+
+
+def header_lines(request: HttpRequest) -> list[str]:
+    """What CURLOPT_HTTPHEADER takes: `Name: value` to send, `Name;` to send it empty, `Name:` to
+    leave out what libcurl would add by itself.
+    """
+    lines = [
+        f"{name}: {value}" if value and not value.isspace() else f"{name};"
+        for name, value in request.headers
+    ]
+    if request.body is None:
+        return lines
+    names = {name.lower() for name, _ in request.headers}
+    # libcurl would wait for a `100 Continue` before it sends a longer body, and send the request
+    # again after a 417.
+    if "expect" not in names:
+        lines.append("Expect:")
+    # libcurl would say that it is a form.
+    if "content-type" not in names:
+        lines.append("Content-Type:")
+    return lines
+
+
+def parse_headers(lines: Iterable[bytes]) -> tuple[tuple[str, str], ...] | None:
+    """The headers of the last header block; before it stand those of interim answers.
+
+    Behind its blank line only trailers follow, which are left out. Without a blank line the answer
+    broke off within its headers, which libcurl takes for an answer, and the result is None.
+    """
+    headers: list[tuple[str, str]] = []
+    in_block = False
+    for line in b"".join(lines).decode("latin-1").split("\n")[:-1]:
+        name, colon, value = line.partition(":")
+        if line.startswith("HTTP/"):
+            headers, in_block = [], True
+        elif not colon:
+            in_block = False
+        elif in_block:
+            headers.append((name, value.strip()))
+    return None if in_block else tuple(headers)

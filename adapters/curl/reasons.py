@@ -1,0 +1,90 @@
+"""Why a request has no answer: one decision, NotSent or AnswerLost, and a sentence for people.
+
+The decision rests on one fact alone, whether libcurl had begun to issue the request, and not on
+its error codes: "could not connect" can mean the second connection, after the first one had taken
+the request and died. Sentences are made here from codes and the server's name, since libcurl's own
+may quote what a server sent; those about TLS are the exception, for nobody could do without them.
+"""
+
+import os
+from dataclasses import dataclass
+
+import pycurl
+
+from domain.http import AnswerLost, NotSent, TransportError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is known of a transfer that brought no answer.
+
+    `issued` counts how often libcurl was about to send it, the time that it was refused included.
+    `status` is 0 where no status line came. `code` and `message` are libcurl's.
+    """
+
+    server: str
+    code: int
+    message: str
+    issued: int
+    timeout_seconds: float
+    os_errno: int
+    status: int
+    refused_address: str | None
+
+
+# CURLE_WEIRD_SERVER_REPLY, which PycURL has no name for.
+_WEIRD_SERVER_REPLY = 8
+_TLS_CODES = frozenset(
+    {
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_SSL_CIPHER,
+        pycurl.E_SSL_ISSUER_ERROR,
+        pycurl.E_SSL_INVALIDCERTSTATUS,
+    }
+)
+
+
+def explain(failure: Failure) -> TransportError:
+    if failure.issued == 0:
+        return NotSent(_why_not_sent(failure))
+    return AnswerLost(_why_lost(failure))
+
+
+def _why_not_sent(failure: Failure) -> str:
+    server = failure.server
+    if failure.refused_address is not None:
+        return f"{server} has the address {failure.refused_address}, which is not allowed here"
+    if failure.code == pycurl.E_OPERATION_TIMEDOUT:
+        return f"could not connect to {server} in time"
+    if failure.code in (pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY):
+        return f"could not find the address of {server}; check the name and this machine's DNS"
+    if failure.code in _TLS_CODES:
+        return f"no TLS connection to {server}: {failure.message}"
+    return f"could not connect to {server}: {_cause(failure)}"
+
+
+def _why_lost(failure: Failure) -> str:
+    server = failure.server
+    if failure.issued > 1:
+        return f"{server} ended the connection without an answer"
+    if failure.code == pycurl.E_OPERATION_TIMEDOUT:
+        return f"no complete answer from {server} within {failure.timeout_seconds:g} s"
+    # What is below is an interim answer, which says nothing yet.
+    if failure.code == pycurl.E_GOT_NOTHING and failure.status < 200:
+        return f"{server} ended the connection without an answer"
+    if failure.code in (pycurl.E_UNSUPPORTED_PROTOCOL, _WEIRD_SERVER_REPLY):
+        return f"{server} answered with something that is not HTTP"
+    if failure.status >= 200:
+        return f"{server} answered {failure.status} and broke off: {_cause(failure)}"
+    return f"lost the connection to {server}: {_cause(failure)}"
+
+
+def _cause(failure: Failure) -> str:
+    if failure.code in (pycurl.E_OK, pycurl.E_PARTIAL_FILE, pycurl.E_GOT_NOTHING):
+        return "the answer is not complete"
+    if failure.os_errno:
+        return os.strerror(failure.os_errno)
+    return f"libcurl's error {failure.code}"

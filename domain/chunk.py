@@ -1,0 +1,139 @@
+"""The chunk: up to 1,000 recipients of a campaign, the unit that a worker leases.
+
+    PLANNED ─▶ READY ─claim (epoch+1)─▶ CLAIMED ─intent─▶ POSTING ─outcomes─▶ DONE
+                 ▲                         │                 │
+                 └────── lease over ───────┘                 └─ lease over: what has an intent and no
+                 ▲                                              outcome is in doubt
+                 └── released with requests left to repeat
+
+A message of a chunk is *open* until its outcome is durable. An open message may belong to a
+*request*: once a request was formed it is repeated as it was, so that its Idempotency-Key and its
+bytes repeat too. A request whose intent is durable and whose outcome is not is `posting`; when its
+worker is gone, it is in doubt.
+
+Everything here is a function of its arguments: the adapters store a chunk, they do not think.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from hashlib import blake2b
+
+# The largest batch that any ESP of the field takes is 1,000; a chunk is never less than a batch.
+CHUNK_SIZE = 1000
+
+
+class ChunkState(IntEnum):
+    PLANNED = 0
+    READY = 1
+    CLAIMED = 2
+    POSTING = 3
+    DONE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """A request that was formed and has no final outcome.
+
+    `ordinals` are the campaign-wide numbers of its messages, in the order of the body.
+    `provider_version` is the configuration that it was rendered with and `omitted` the cc and bcc
+    addresses left out of it: with both, a repeat is byte-identical. `attempts` counts the times it
+    was posted; `not_before` (epoch seconds) is when it may be posted again.
+    """
+
+    ordinals: tuple[int, ...]
+    provider_version: int
+    omitted: tuple[str, ...] = ()
+    attempts: int = 0
+    first_attempt_at: float | None = None
+    not_before: float = 0.0
+    posting: bool = False
+
+    def key(self, campaign_number: int) -> str:
+        """The Idempotency-Key: the same for every repeat, and for nothing else."""
+        text = f"{campaign_number}:{self.provider_version}:{self.omitted}:{self.ordinals}"
+        return blake2b(text.encode(), digest_size=16, person=b"espalier-idem").hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Where one chunk stands. `first` is the ordinal of its first recipient, `size` their number.
+
+    `open` is a bit set: bit *i* is set while message `first + i` has no durable outcome.
+    """
+
+    campaign_number: int
+    number: int
+    size: int
+    state: ChunkState
+    epoch: int = 0
+    open: int = 0
+    requests: tuple[OpenRequest, ...] = ()
+
+    @property
+    def first(self) -> int:
+        return self.number * CHUNK_SIZE
+
+    def open_ordinals(self) -> Iterator[int]:
+        """The ordinals without an outcome, ascending."""
+        return ordinals_of(self.open, self.first)
+
+    def unformed_ordinals(self) -> Iterator[int]:
+        """The open ordinals that no request has been formed for, ascending."""
+        formed = bits_of((o for r in self.requests for o in r.ordinals), self.first)
+        return ordinals_of(self.open & ~formed, self.first)
+
+    def in_doubt(self) -> tuple[OpenRequest, ...]:
+        """The requests that may have reached the ESP without our knowing what became of them."""
+        return tuple(r for r in self.requests if r.posting)
+
+    def post(self, request: OpenRequest, *, instead_of: OpenRequest | None = None) -> "Chunk":
+        """The chunk once the intent to post `request` is durable."""
+        others = tuple(r for r in self.requests if r is not instead_of)
+        return replace(self, state=ChunkState.POSTING, requests=(*others, request))
+
+    def settle(self, ordinals: Iterable[int], *, request: OpenRequest | None = None) -> "Chunk":
+        """The chunk once the outcome of `ordinals` is durable, and of `request` as a whole."""
+        left = tuple(r for r in self.requests if r is not request)
+        return replace(self, open=self.open & ~bits_of(ordinals, self.first), requests=left)
+
+    def keep(self, request: OpenRequest, later: Iterable[OpenRequest]) -> "Chunk":
+        """The chunk once `request` came back to be repeated, whole or as the parts in `later`."""
+        left = tuple(r for r in self.requests if r is not request)
+        return replace(self, requests=(*left, *later))
+
+    def release(self) -> "Chunk":
+        """The chunk when its worker lets go of it: done, or ready for a later run."""
+        done = self.open == 0
+        return replace(self, state=ChunkState.DONE if done else ChunkState.READY)
+
+    def not_before(self) -> float:
+        """When (epoch seconds) a later run of this chunk has something to do."""
+        if any(True for _ in self.unformed_ordinals()):
+            return 0.0
+        return min((r.not_before for r in self.requests), default=0.0)
+
+
+def planned(campaign_number: int, number: int, size: int) -> Chunk:
+    """A chunk that nothing has happened to, every message open."""
+    return Chunk(
+        campaign_number=campaign_number,
+        number=number,
+        size=size,
+        state=ChunkState.PLANNED,
+        open=(1 << size) - 1,
+    )
+
+
+def bits_of(ordinals: Iterable[int], first: int) -> int:
+    bits = 0
+    for ordinal in ordinals:
+        bits |= 1 << (ordinal - first)
+    return bits
+
+
+def ordinals_of(bits: int, first: int) -> Iterator[int]:
+    while bits:
+        low = bits & -bits
+        yield first + low.bit_length() - 1
+        bits ^= low

@@ -1,0 +1,207 @@
+"""The rules for what becomes part of every HTTP request: the URL, the headers, the credentials."""
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from domain.envelope import header_fault
+from domain.errors import Advice, Violation
+from domain.provider import BasicAuthentication, Header, IdempotencyKey, ProviderConfig, RequestType
+from domain.replacements import Placeholder, parts
+
+# What servers take in a URL and in a header line before they answer 414 or 431.
+MAX_ENDPOINT_CHARACTERS = 8192
+MAX_HEADER_VALUE_CHARACTERS = 8192
+MAX_HEADER_NAME_CHARACTERS = 256
+MAX_HEADERS = 100
+MAX_CREDENTIAL_CHARACTERS = 1024
+
+# These describe the connection and the body, which the client makes; another value breaks both.
+REFUSED_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
+# Underscores are no part of a host name on the internet, and common within a company.
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def url_fault(url: str, *, fragment: bool) -> str | None:
+    """Why `url` is no http(s) URL, as a sentence; `fragment` says whether it may have one."""
+    if not url.lower().startswith(("http://", "https://")):
+        return "must start with http:// or https://"
+    if not _URL_CHARACTERS.fullmatch(url):
+        return (
+            "holds a character that URLs cannot; percent-encode it in the path and the query, "
+            "and write an international host in its xn-- form"
+        )
+    try:
+        split = urlsplit(url)
+        port = split.port
+    except ValueError:
+        return "has a host or a port that is not valid; ports go from 1 to 65535"
+    if "@" in split.netloc:
+        return "holds credentials; remove them and set authentication.basic instead"
+    if not split.hostname or not _is_host(split):
+        return "has no valid host; write it as https://api.example.com/send"
+    if port == 0:
+        return "has port 0; ports go from 1 to 65535"
+    if not fragment and "#" in url:
+        return "has a fragment, which is never sent; remove the # and what follows"
+    return None
+
+
+def check_endpoint(endpoint: str) -> Iterator[Violation]:
+    if len(endpoint) > MAX_ENDPOINT_CHARACTERS:
+        message = f"is longer than {MAX_ENDPOINT_CHARACTERS} characters; move data into the body"
+        yield Violation(field="http_endpoint", reason="TOO_LONG", message=message)
+        return
+    fault = url_fault(endpoint, fragment=False)
+    if fault is not None:
+        yield Violation(field="http_endpoint", reason="INVALID_URL", message=fault)
+
+
+def check_basic(basic: BasicAuthentication) -> Iterator[Violation]:
+    """RFC 7617: no colon in the user name, no control character anywhere."""
+    field = "authentication.basic"
+    if not basic.username:
+        message = "is missing; give the user name, or choose no authentication"
+        yield Violation(field=f"{field}.username", reason="REQUIRED", message=message)
+    if ":" in basic.username:
+        message = "holds a colon, where the password would begin; remove it"
+        yield Violation(field=f"{field}.username", reason="INVALID_CHARACTER", message=message)
+    if not basic.password:
+        message = "is missing, and none is stored; give the password"
+        yield Violation(field=f"{field}.password", reason="REQUIRED", message=message)
+    for name, value in (("username", basic.username), ("password", basic.password)):
+        if _CONTROL.search(value):
+            message = "holds a line break or another control character; remove it"
+            yield Violation(field=f"{field}.{name}", reason="INVALID_CHARACTER", message=message)
+        if len(value) > MAX_CREDENTIAL_CHARACTERS:
+            message = f"is longer than {MAX_CREDENTIAL_CHARACTERS} characters"
+            yield Violation(field=f"{field}.{name}", reason="TOO_LONG", message=message)
+
+
+def check_headers(config: ProviderConfig) -> Iterator[Violation]:
+    if len(config.headers) > MAX_HEADERS:
+        message = f"are more than {MAX_HEADERS}; remove some"
+        yield Violation(field="headers", reason="TOO_MANY", message=message)
+    first: dict[str, int] = {}
+    for i, header in enumerate(config.headers):
+        name_fault = _header_name_fault(header.name)
+        if name_fault is not None:
+            yield Violation(
+                field=f"headers[{i}].name", reason="INVALID_HEADER_NAME", message=name_fault
+            )
+        twin = first.setdefault(header.name.lower(), i)
+        if twin != i:
+            message = f"is the name of headers[{twin}] too; join both values into one header"
+            yield Violation(field=f"headers[{i}].name", reason="DUPLICATE_HEADER", message=message)
+        yield from _check_value(header, f"headers[{i}].value")
+    if config.basic is not None and "authorization" in first:
+        message = (
+            "is what authentication.basic sends already; remove this header, or the authentication"
+        )
+        field = f"headers[{first['authorization']}].name"
+        yield Violation(field=field, reason="AUTHORIZATION_TWICE", message=message)
+
+
+def check_idempotency_key(key: IdempotencyKey, headers: Iterable[Header]) -> Iterator[Violation]:
+    """The header may have any free name; None turns it off, and is always right."""
+    if key.header_name is None:
+        return
+    field = "idempotency_key.header_name"
+    name = key.header_name.lower()
+    fault = _header_name_fault(key.header_name)
+    if fault is None and name in ("authorization", "content-type"):
+        fault = "is a header with another meaning; choose another name"
+    if fault is not None:
+        yield Violation(field=field, reason="INVALID_HEADER_NAME", message=fault)
+    for i, header in enumerate(headers):
+        if header.name.lower() == name:
+            message = (
+                f"is the name of headers[{i}] too; remove that header, or rename or disable the "
+                "idempotency key"
+            )
+            yield Violation(field=field, reason="DUPLICATE_HEADER", message=message)
+
+
+def http_advice(config: ProviderConfig) -> Iterator[Advice]:
+    """What works and is probably not meant."""
+    if _is_plain_and_remote(config.http_endpoint) and _has_secrets(config):
+        message = "sends credentials unencrypted, for anybody on the way to read; use https://"
+        yield Advice(field="http_endpoint", reason="CREDENTIALS_UNENCRYPTED", message=message)
+    for i, header in enumerate(config.headers):
+        if _says_no_json(config.request_type, header):
+            message = "announces another type of content, and the body is JSON; remove this header"
+            yield Advice(field=f"headers[{i}].value", reason="CONTENT_NOT_JSON", message=message)
+
+
+def _check_value(header: Header, field: str) -> Iterator[Violation]:
+    if header.secret and not header.value:
+        message = "is secret and missing, and none is stored for this name; give the value"
+        yield Violation(field=field, reason="REQUIRED", message=message)
+    if len(header.value) > MAX_HEADER_VALUE_CHARACTERS:
+        message = f"is longer than {MAX_HEADER_VALUE_CHARACTERS} characters"
+        yield Violation(field=field, reason="TOO_LONG", message=message)
+    literals = (part for part in parts(header.value) if not isinstance(part, Placeholder))
+    # The value may be a secret, so the sentence says what is allowed and not what was found.
+    if any(header_fault(header.name, literal) for literal in literals):
+        message = (
+            "holds a line break or another character that HTTP cannot carry; a header carries "
+            "visible ASCII characters, spaces and tabs only"
+        )
+        yield Violation(field=field, reason="INVALID_HEADER_VALUE", message=message)
+
+
+def _header_name_fault(name: str) -> str | None:
+    if not name:
+        return "is missing; give the header a name, or remove it"
+    if len(name) > MAX_HEADER_NAME_CHARACTERS:
+        return f"is longer than {MAX_HEADER_NAME_CHARACTERS} characters"
+    if not _TOKEN.fullmatch(name):
+        return "is no header name; use letters, digits and !#$%&'*+-.^_`|~, and no space or colon"
+    if name.lower() in REFUSED_HEADERS:
+        return "is a header that every request gets as it needs to be; remove it"
+    return None
+
+
+def _is_host(split: SplitResult) -> bool:
+    host = split.hostname or ""
+    if "[" in split.netloc:
+        try:
+            return ip_address(host).version == 6
+        except ValueError:
+            return False
+    return _HOST.fullmatch(host) is not None and ".." not in host
+
+
+def _is_plain_and_remote(endpoint: str) -> bool:
+    if url_fault(endpoint, fragment=True) is not None:
+        return False
+    split = urlsplit(endpoint)
+    return split.scheme == "http" and not _is_loopback(split.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _has_secrets(config: ProviderConfig) -> bool:
+    return config.basic is not None or any(
+        header.secret or header.name.lower() == "authorization" for header in config.headers
+    )
+
+
+def _says_no_json(request_type: RequestType, header: Header) -> bool:
+    value = header.value.lower()
+    return (
+        request_type is RequestType.POST
+        and header.name.lower() == "content-type"
+        and "json" not in value
+        and "$$" not in value
+    )

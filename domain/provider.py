@@ -1,0 +1,123 @@
+"""A provider: how one ESP is spoken to."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RequestType(StrEnum):
+    GET = "GET"
+    POST = "POST"
+
+
+class PreferenceCenterKind(StrEnum):
+    """Where a recipient manages what they get: our page, the customer's page, or nowhere."""
+
+    SYSTEM = "SYSTEM"
+    CUSTOM_URL = "CUSTOM_URL"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicAuthentication:
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A header of every request; the value of a `secret` one is never shown again."""
+
+    name: str
+    value: str = field(repr=False)
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryParameter:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How many messages share a request: at most `max_messages`, and `max_bytes` of body if set."""
+
+    max_messages: int
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceCenter:
+    kind: PreferenceCenterKind = PreferenceCenterKind.NONE
+    custom_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the ESP allows, over all workers together; None means no limit of ours.
+
+    `timeout_seconds` covers one request from connecting to the last byte of the answer.
+    `max_attempts` counts the first one. `retry_deadline_seconds` bounds how long after its first
+    attempt a message may still be retried.
+    """
+
+    max_requests_per_second: float | None = None
+    max_messages_per_second: float | None = None
+    # Enough to hide 100 ms of round trip at 600 requests/s, few enough for any ESP's front door.
+    max_in_flight: int = 64
+    timeout_seconds: float = 30.0
+    max_attempts: int = 8
+    retry_deadline_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """The header that repeats when a request is sent again; None where the ESP wants none."""
+
+    header_name: str | None = "Idempotency-Key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """What an administrator writes. Valid only once `provider_rules.check` found no violation."""
+
+    nickname: str
+    request_type: RequestType
+    http_endpoint: str
+    basic: BasicAuthentication | None = None
+    headers: tuple[Header, ...] = ()
+    query_parameters: tuple[QueryParameter, ...] = ()
+    parameters: str = ""
+    batch: Batch | None = None
+    default_from_name: str = ""
+    default_from_address: str = ""
+    default_reply_to_address: str = ""
+    preference_center: PreferenceCenter = PreferenceCenter()
+    limits: Limits = Limits()
+    idempotency_key: IdempotencyKey = IdempotencyKey()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A stored provider. `version` counts its configurations; `etag` names the present one.
+
+    Times are epoch seconds. `paused_until` is set while the ESP asked for patience (Retry-After).
+    """
+
+    provider_id: int
+    version: int
+    config: ProviderConfig
+    callback_token: str = field(repr=False)
+    created_at: float
+    updated_at: float
+    paused_until: float | None = None
+    pause_reason: str = ""
+
+    @property
+    def etag(self) -> str:
+        return f"{self.provider_id}-{self.version}"
+
+
+def nickname_key(nickname: str) -> str:
+    """Nicknames are unique without regard to case; they are ASCII, so lower() is enough."""
+    return nickname.lower()

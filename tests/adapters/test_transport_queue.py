@@ -1,0 +1,302 @@
+"""What waits, what is in flight, and how CurlTransport ends."""
+
+import asyncio
+import os
+import resource
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pycurl
+import pytest
+import pytest_asyncio
+
+from adapters.curl import CurlOptions, CurlTransport
+from adapters.curl.watch import Poll, SocketWatch, new_poller
+from domain.http import AnswerLost, HttpRequest, NotSent
+from tests.adapters.transport_server import (
+    OK,
+    Connection,
+    RawServer,
+    Received,
+    raw_server,
+    say_nothing,
+)
+from tests.support import eventually
+
+PATIENT = 20.0
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[RawServer]:
+    async with raw_server() as running:
+        yield running
+
+
+def request_to(server: RawServer, path: str = "/send") -> HttpRequest:
+    return HttpRequest(method="POST", url=server.url(path), body=b"{}")
+
+
+def narrow(connections: int, **options: float) -> CurlTransport:
+    return CurlTransport(
+        CurlOptions(user_agent="x", max_connections=connections, **options)  # type: ignore[arg-type]
+    )
+
+
+class Gate:
+    """Holds every answer until it is opened."""
+
+    def __init__(self, server: RawServer) -> None:
+        self._open = asyncio.Event()
+        server.behaviour = self._answer
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def _answer(self, _: Received, connection: Connection) -> None:
+        await self._open.wait()
+        connection.writer.write(OK)
+
+
+def paths(server: RawServer) -> list[str]:
+    return [received.line.split()[1] for received in server.received]
+
+
+async def test_never_more_connections_than_allowed_are_open(server: RawServer) -> None:
+    transport, gate = narrow(3), Gate(server)
+    sends = [
+        asyncio.create_task(transport.send(request_to(server), timeout_seconds=PATIENT))
+        for _ in range(20)
+    ]
+    await eventually(lambda: server.open_connections == 3)
+    gate.open()
+    await asyncio.gather(*sends)
+    await transport.close()
+
+    assert server.most_open_connections == 3
+    assert len(server.received) == 20
+
+
+def test_a_transport_without_connections_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_connections"):
+        narrow(0)
+
+
+async def test_a_connection_to_one_server_makes_room_for_another(server: RawServer) -> None:
+    transport = narrow(1)
+
+    async with raw_server() as other:
+        for target in (server, other, server, other):
+            await transport.send(request_to(target), timeout_seconds=PATIENT)
+        assert await eventually(lambda: server.open_connections + other.open_connections <= 1)
+        await transport.close()
+
+    assert (len(server.received), len(other.received)) == (2, 2)
+
+
+async def test_the_timeout_of_what_waits_does_not_run(server: RawServer) -> None:
+    transport = narrow(1)
+    server.behaviour = say_nothing
+    first = asyncio.create_task(transport.send(request_to(server, "/1"), timeout_seconds=0.6))
+    await eventually(lambda: paths(server) == ["/1"])
+
+    # It waits longer than it may take, since the first one takes twice as long.
+    second = asyncio.create_task(transport.send(request_to(server, "/2"), timeout_seconds=0.3))
+    with pytest.raises(AnswerLost):
+        await first
+    Gate(server)
+    with pytest.raises(AnswerLost, match=r"within 0\.3 s"):
+        await second
+    await transport.close()
+
+    assert paths(server) == ["/1", "/2"]
+
+
+async def test_a_wait_that_is_cancelled_before_its_turn_takes_its_request_back(
+    server: RawServer,
+) -> None:
+    transport, gate = narrow(1), Gate(server)
+    first = asyncio.create_task(transport.send(request_to(server, "/1"), timeout_seconds=PATIENT))
+    await eventually(lambda: paths(server) == ["/1"])
+    second = asyncio.create_task(transport.send(request_to(server, "/2"), timeout_seconds=PATIENT))
+    third = asyncio.create_task(transport.send(request_to(server, "/3"), timeout_seconds=PATIENT))
+    await asyncio.sleep(0)  # Both are submitted.
+
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    gate.open()
+    await asyncio.gather(first, third)
+    await transport.close()
+
+    assert paths(server) == ["/1", "/3"]
+
+
+async def test_a_request_in_flight_goes_on_when_its_wait_is_cancelled(server: RawServer) -> None:
+    transport, gate = narrow(1), Gate(server)
+    first = asyncio.create_task(transport.send(request_to(server, "/1"), timeout_seconds=PATIENT))
+    await eventually(lambda: paths(server) == ["/1"])
+
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    gate.open()
+    await transport.send(request_to(server, "/2"), timeout_seconds=PATIENT)
+    await transport.close()
+
+    assert [(r.connection, r.turn) for r in server.received] == [(1, 1), (1, 2)]
+
+
+async def test_close_refuses_what_waits_and_gives_up_what_is_in_flight_for_too_long(
+    server: RawServer,
+) -> None:
+    transport = narrow(1, drain_timeout=0.2)
+    server.behaviour = say_nothing
+    in_flight = asyncio.create_task(transport.send(request_to(server), timeout_seconds=PATIENT))
+    await eventually(lambda: len(server.received) == 1)
+    waiting = asyncio.create_task(transport.send(request_to(server), timeout_seconds=PATIENT))
+    await asyncio.sleep(0)  # It is submitted.
+
+    await transport.close()
+
+    with pytest.raises(NotSent, match="closed"):
+        await waiting
+    with pytest.raises(AnswerLost, match="closed"):
+        await in_flight
+    assert len(server.received) == 1
+
+
+async def test_the_thread_begins_with_the_first_request_and_ends_with_close(
+    server: RawServer,
+) -> None:
+    before = threading.enumerate()
+    transport = narrow(1)
+    assert threading.enumerate() == before
+
+    await transport.send(request_to(server), timeout_seconds=PATIENT)
+    assert [t.name for t in threading.enumerate() if t not in before] == ["espalier-curl"]
+
+    await transport.close()
+    assert threading.enumerate() == before
+
+
+async def test_descriptors_are_given_back(server: RawServer) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        transport = narrow(2)
+        await transport.send(request_to(server), timeout_seconds=PATIENT)
+        await transport.close()
+        await eventually(lambda: server.open_connections == 0)
+
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_fault_in_the_thread_is_told_to_everyone_who_waits(server: RawServer) -> None:
+    transport = narrow(2)
+    server.behaviour = say_nothing
+    in_flight = asyncio.create_task(transport.send(request_to(server), timeout_seconds=PATIENT))
+    await eventually(lambda: len(server.received) == 1)
+    # What no type checker would let through, and libcurl does not take.
+    faulty = HttpRequest(method="POST", url=server.url(), body=object())  # type: ignore[arg-type]
+
+    with pytest.raises(NotSent, match="the transport has failed: TypeError"):
+        await transport.send(faulty, timeout_seconds=PATIENT)
+    with pytest.raises(AnswerLost, match="the transport has failed: TypeError"):
+        await in_flight
+    with pytest.raises(NotSent, match="the transport has failed: TypeError"):
+        await transport.send(request_to(server), timeout_seconds=PATIENT)
+
+    await transport.close()
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """The lowest 1,024 descriptors are taken, which is where select(2) ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip("this system allows no more than 2,048 descriptors a process")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for descriptor in taken:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+async def test_descriptors_beyond_1024_are_no_trouble(server: RawServer) -> None:
+    transport = narrow(2)
+
+    response = await transport.send(request_to(server), timeout_seconds=PATIENT)
+    await transport.close()
+
+    assert response.status == 200
+
+
+@pytest.mark.parametrize("make_poller", [new_poller, Poll])
+class TestSocketWatch:
+    async def test_it_says_which_socket_is_ready_and_for_what(
+        self, make_poller: type[Poll]
+    ) -> None:
+        watch = SocketWatch(make_poller())
+        readable, writer = os.pipe()
+        os.write(writer, b"x")
+        update(watch, pycurl.POLL_IN, readable)
+        update(watch, pycurl.POLL_OUT, writer)
+
+        assert sorted(watch.wait(1000)) == sorted(
+            [(readable, pycurl.CSELECT_IN), (writer, pycurl.CSELECT_OUT)]
+        )
+        close(watch, readable, writer)
+
+    async def test_a_socket_that_libcurl_no_longer_waits_for_ends_no_wait_but_the_first(
+        self, make_poller: type[Poll]
+    ) -> None:
+        watch = SocketWatch(make_poller())
+        readable, writer = os.pipe()
+        update(watch, pycurl.POLL_IN, readable)
+        update(watch, pycurl.POLL_REMOVE, readable)
+        os.write(writer, b"x")
+
+        assert watch.wait(1000) == watch.wait(0) == []
+        update(watch, pycurl.POLL_IN, readable)
+        assert watch.wait(1000) == [(readable, pycurl.CSELECT_IN)]
+        close(watch, readable, writer)
+
+    async def test_it_knows_once_that_a_kept_connection_has_ended(
+        self, make_poller: type[Poll]
+    ) -> None:
+        watch = SocketWatch(make_poller())
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            kept = socket.create_connection(listener.getsockname())
+            peer, (_, port) = listener.accept()
+        update(watch, pycurl.POLL_OUT, kept.fileno())
+        update(watch, pycurl.POLL_REMOVE, kept.fileno())
+
+        # That it could be written to is no end.
+        assert (watch.wait(1000), watch.has_ended(port)) == ([], False)
+        peer.close()
+        assert (watch.wait(1000), watch.has_ended(port)) == ([], True)
+        assert (watch.wait(0), watch.has_ended(port)) == ([], False)
+        close(watch)
+        kept.close()
+
+    async def test_it_can_be_woken_and_forgets_that(self, make_poller: type[Poll]) -> None:
+        watch = SocketWatch(make_poller())
+        for _ in range(3):
+            watch.wake()
+
+        assert watch.wait(60_000) == []
+        assert watch.wait(0) == []
+        close(watch)
+
+
+def update(watch: SocketWatch, what: int, descriptor: int) -> None:
+    watch.update(what, descriptor, pycurl.CurlMulti(), None)
+
+
+def close(watch: SocketWatch, *descriptors: int) -> None:
+    watch.close()
+    for descriptor in descriptors:
+        os.close(descriptor)

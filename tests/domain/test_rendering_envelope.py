@@ -1,0 +1,192 @@
+"""What belongs to a whole request: its headers and its URL."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.campaign import Content, Recipient
+from domain.provider import BasicAuthentication, Batch
+from domain.rendering import Message, Refusal, Rejection
+from tests.domain.rendering_samples import (
+    CONTENT,
+    person,
+    provider,
+    query_provider,
+    renderer,
+    requests,
+)
+
+ARRAY = '[{"to": "$$To"}]'
+
+
+def headers_of(
+    headers: dict[str, str], message: Message, content: Content = CONTENT
+) -> dict[str, str]:
+    (request,) = requests(provider('["$$To"]', headers=headers), [message], content)
+    return dict(request.request.headers)
+
+
+def test_static_and_dynamic_headers() -> None:
+    content = replace(CONTENT, subject="Hi $$first", from_name="Acme")
+    headers = {
+        "X-Key": "abc",
+        "X-Campaign": "$$CampaignID",
+        "X-Meta": "$$MessageID; user=$$user, $$FromName, $$Subject",
+        "X-Blank": "$$ReplyToAddress",
+        "X-Price": "$$5 $$",
+    }
+    assert headers_of(headers, person(1, user=7.0, first="Sara"), content) == {
+        "X-Key": "abc",
+        "X-Campaign": "c-7",
+        "X-Meta": "mid-1; user=7, Acme, Hi Sara",
+        "X-Blank": "",
+        "X-Price": "$$5 $$",
+        "Content-Type": "application/json",
+    }
+
+
+def test_a_content_type_of_the_providers_own_stands_alone() -> None:
+    found = headers_of({"content-TYPE": "application/vnd.acme+json"}, person(1))
+    assert found == {"content-TYPE": "application/vnd.acme+json"}
+
+
+def test_basic_authentication_becomes_a_header() -> None:
+    basic = BasicAuthentication(username="Aladdin", password="öpen:sesame")
+    for config in (provider('["$$To"]', basic=basic), query_provider([("t", "$$To")], basic=basic)):
+        (request,) = requests(config, [person(1)])
+        assert (
+            dict(request.request.headers)["Authorization"] == "Basic QWxhZGRpbjrDtnBlbjpzZXNhbWU="
+        )
+
+
+UNSAFE = ["a\r\nX-Evil: 1", "\n", "\r", "\0", "é", "今", "\x7f", "\x1b", "\u2028"]
+
+
+@pytest.mark.parametrize("value", UNSAFE)
+def test_a_value_that_a_header_cannot_carry_rejects_that_message_only(value: str) -> None:
+    config = provider(ARRAY, batch=Batch(max_messages=10), headers={"X-User": "id $$user"})
+    bad = next(char for char in value if not "\x20" <= char <= "\x7e")
+    message = (
+        f"header X-User would hold the character {bad!r}; "
+        "a header carries visible ASCII characters, spaces and tabs only"
+    )
+    messages = [person(0, user="u"), person(1, user=value), person(2, user="u")]
+    sending = renderer(config)
+    rejection, request = sending.render(messages)
+    assert rejection == Rejection(1, "HEADER_VALUE_NOT_POSSIBLE", message)
+    assert request == requests(config, [messages[0], messages[2]])[0]
+    assert sending.refusal(messages[1][1]) == Refusal("HEADER_VALUE_NOT_POSSIBLE", message)
+    assert sending.refusal(messages[0][1]) is None
+
+
+def test_a_tab_and_all_visible_ascii_characters_pass() -> None:
+    value = "\t" + "".join(map(chr, range(0x20, 0x7F)))
+    assert headers_of({"X-User": "$$user"}, person(1, user=value))["X-User"] == value
+
+
+def test_an_address_that_a_header_cannot_carry_rejects_that_message() -> None:
+    sending = renderer(provider('["$$To"]', headers={"X-To": "$$To"}))
+    refusal = sending.refusal(Recipient("jörg@example.com"))
+    assert refusal is not None
+    assert "X-To would hold the character 'ö'" in refusal.message
+
+
+def test_a_campaigns_own_text_in_a_header_refuses_every_recipient() -> None:
+    content = replace(CONTENT, subject="Grüße, $$first")
+    sending = renderer(provider('["$$To"]', headers={"X-S": "$$Subject"}), content)
+    refusal = sending.refusal(Recipient("a@example.com", "", {"first": "Sara"}))
+    assert refusal is not None
+    assert refusal.reason == "HEADER_VALUE_NOT_POSSIBLE"
+    assert [
+        outcome[0] for outcome in sending.render([person(0, first="a"), person(1, first="b")])
+    ] == [0, 1]
+
+
+def test_copies_that_a_header_cannot_carry_reject_all() -> None:
+    sending = renderer(provider('["$$To"]', headers={"X-Cc": "$$cc"}))
+    outcomes = list(sending.render([person(0), person(1)], cc=["a@x", "ü@x"]))
+    assert [outcome[:2] for outcome in outcomes] == [
+        (0, "HEADER_VALUE_NOT_POSSIBLE"),
+        (1, "HEADER_VALUE_NOT_POSSIBLE"),
+    ]
+    assert len(list(sending.render([person(0), person(1)], cc=["a@x"]))) == 2
+
+
+def test_messages_travel_together_only_with_equal_headers() -> None:
+    config = provider(
+        ARRAY, batch=Batch(max_messages=3), headers={"X-City": "$$city", "X-Key": "k"}
+    )
+    cities = ["Pune", "Pune", "Köln".replace("ö", "oe"), "Pune", "Pune", "Pune", "Pune", "7"]
+    messages = [person(i, city=city) for i, city in enumerate(cities)]
+    messages.append(person(8, city=7.0))
+    found = requests(config, messages)
+    assert [(request.ordinals, request.request.headers[0][1]) for request in found] == [
+        ((0, 1), "Pune"),
+        ((2,), "Koeln"),
+        ((3, 4, 5), "Pune"),
+        ((6,), "Pune"),
+        ((7, 8), "7"),
+    ]
+
+
+def test_a_get_request_has_a_query_and_no_body() -> None:
+    config = query_provider(
+        [
+            ("to", "$$To"),
+            ("from name", "$$FromName <$$FromAddress>"),
+            ("s", "$$Subject"),
+            ("v", "$$vars"),
+            ("n", "$$missing_later"),
+            ("fixed", "a&b=c?d/e"),
+        ]
+    )
+    content = replace(
+        CONTENT, subject="20 % für $$first & Co", replacements={"missing_later": None}
+    )
+    message = (1, Recipient("sara+x@example.com", "", {"first": "Zoë&", "vars": {"a": [1.0, "+"]}}))
+    (found,) = requests(config, [message], content)
+    assert found.ordinals == (1,)
+    assert (found.request.method, found.request.body, found.request.headers) == ("GET", None, ())
+    assert found.request.url == (
+        "https://api.example.com/send?to=sara%2Bx%40example.com"
+        "&from%20name=Acme%20Deals%20%3Cdeals%40acmestore.com%3E"
+        "&s=20%20%25%20f%C3%BCr%20Zo%C3%AB%26%20%26%20Co"
+        "&v=%7B%22a%22%3A%5B1%2C%22%2B%22%5D%7D"
+        "&n="
+        "&fixed=a%26b%3Dc%3Fd%2Fe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("https://e.example/send", "https://e.example/send?t=a-._~"),
+        ("https://e.example/send?", "https://e.example/send?t=a-._~"),
+        ("https://e.example/send?k=1", "https://e.example/send?k=1&t=a-._~"),
+        ("https://e.example/send?k=1&", "https://e.example/send?k=1&t=a-._~"),
+        ("https://e.example", "https://e.example?t=a-._~"),
+    ],
+)
+def test_query_parameters_follow_the_endpoints_own(endpoint: str, url: str) -> None:
+    config = query_provider([("t", "$$t")], http_endpoint=endpoint)
+    (found,) = requests(config, [person(1, t="a-._~")])
+    assert found.request.url == url
+
+
+def test_an_endpoint_without_query_parameters_stays_as_it_is() -> None:
+    config = query_provider([], http_endpoint="https://e.example/$$To?x=$$To")
+    (found,) = requests(config, [person(1)])
+    assert found.request.url == "https://e.example/$$To?x=$$To"
+
+
+def test_get_requests_come_one_by_one_in_order() -> None:
+    config = query_provider([("m", "$$MessageID")])
+    outcomes = list(renderer(config).render([person(i) for i in (3, 1, 2)]))
+    assert [outcome[0] for outcome in outcomes] == [(3,), (1,), (2,)]
+
+
+def test_secrets_do_not_show_in_what_is_printed() -> None:
+    config = provider('["$$To"]', headers={"X-Key": "opens-nothing"})
+    sending = renderer(config)
+    (request,) = requests(config, [person(1)])
+    assert "opens-nothing" not in repr([sending, request, *vars(sending).values()])

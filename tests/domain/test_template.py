@@ -1,0 +1,277 @@
+"""What the templates of a provider must, may and must not hold, and what a person is told of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.provider import Batch, Header, ProviderConfig, QueryParameter
+from domain.template import MAX_FINDINGS, inspect
+from tests.domain.provider_samples import GET, MESSAGE, POST, header, post
+
+# The sample message less its closing brace, to add members to.
+OPEN = MESSAGE.rstrip("}\n") + ", "
+
+
+def batched(parameters: str, *headers: Header) -> ProviderConfig:
+    return post(parameters=parameters, batch=Batch(max_messages=10), headers=headers)
+
+
+def without(name: str, config: ProviderConfig = POST) -> ProviderConfig:
+    query = tuple(q for q in config.query_parameters if q.value != f"$${name}")
+    text = config.parameters.replace(f'"$${name}"', '""')
+    return replace(config, parameters=text, query_parameters=query)
+
+
+def query(*values: str) -> ProviderConfig:
+    more = tuple(QueryParameter(name=f"q{i}", value=value) for i, value in enumerate(values))
+    return replace(GET, query_parameters=(*GET.query_parameters, *more))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        POST,
+        GET,
+        post(parameters=f"[{MESSAGE}]"),
+        batched(f"[{MESSAGE}]"),
+        batched(f'{{"a": {{"msgs": [{MESSAGE}]}}, "list": [1, 2]}}'),
+        batched(f'[{OPEN} "to_too": [{{"email": "$$To"}}]}}]'),
+        batched(f'[{OPEN} "seq": 1}}, {OPEN} "seq": 2}}, {OPEN} "seq": 3}}]'),
+        batched(f'[{OPEN} "seq": -10}}, {OPEN} "seq": 90}}]'),
+        batched(f"[{MESSAGE}, {MESSAGE}]"),
+        batched('["$$Subject $$FromName <$$FromAddress> $$To $$MessageID $$HTML"]'),
+        replace(without("Subject"), headers=(header("X-Subject", "Re: $$Subject"),)),
+        replace(without("Subject", GET), headers=(header("X-Subject", "$$Subject"),)),
+        post(headers=(header("X-Campaign", "$$CampaignID/$$userID"),)),
+        query("$$CampaignID", "$$cc", "$$user", "a $$5 b"),
+    ],
+)
+def test_a_good_template_has_no_findings(config: ProviderConfig) -> None:
+    assert inspect(config) == ([], [])
+
+
+def violations(config: ProviderConfig) -> list[tuple[str, str, str]]:
+    return [(v.field, v.reason, v.message) for v in inspect(config)[0]]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason", "message"),
+    [
+        ("", "JSON_SYNTAX", "the template is empty; give the JSON body of a request"),
+        (" \n", "JSON_SYNTAX", "the template is empty; give the JSON body of a request"),
+        ("{\n  'a': 1}", "JSON_SYNTAX", "line 2, column 3: expected a key in double quotes"),
+        ('{"a": 1, "a": 2}', "JSON_SYNTAX", "line 1, column 10: key 'a' stands here again"),
+        ("7", "NOT_OBJECT_OR_ARRAY", "the template must be a JSON object or array"),
+        ('"$$To"', "NOT_OBJECT_OR_ARRAY", "the template must be a JSON object or array"),
+        ("null", "NOT_OBJECT_OR_ARRAY", "the template must be a JSON object or array"),
+    ],
+)
+@pytest.mark.parametrize("batch", [None, Batch(max_messages=10)])
+def test_a_template_that_is_no_payload_is_refused_once(
+    parameters: str, reason: str, message: str, batch: Batch | None
+) -> None:
+    (found,) = violations(post(parameters=parameters, batch=batch))
+    assert found[:2] == ("parameters", reason)
+    assert found[2].startswith(message)
+
+
+@pytest.mark.parametrize("name", ["To", "Subject", "FromName", "FromAddress", "HTML"])
+def test_a_mandatory_placeholder_is_missed_in_a_body(name: str) -> None:
+    place = "a string of the body" + ("" if name == "HTML" else " or the value of a header")
+    message = f"`$${name}` is missing; put it into {place}"
+    assert violations(without(name)) == [("parameters", "PLACEHOLDER_MISSING", message)]
+
+
+@pytest.mark.parametrize("name", ["To", "Subject", "FromName", "FromAddress"])
+def test_a_mandatory_placeholder_is_missed_in_a_query(name: str) -> None:
+    message = f"`$${name}` is missing; put it into the value of a query parameter or of a header"
+    assert violations(without(name, GET)) == [("query_parameters", "PLACEHOLDER_MISSING", message)]
+
+
+def test_all_that_is_missing_is_reported_together() -> None:
+    found = violations(post(parameters='{"token": "$$Token", "html": "$$html"}'))
+    missed = [message.split(" ")[0] for _, _, message in found]
+    assert missed == ["`$$To`", "`$$Subject`", "`$$FromName`", "`$$FromAddress`", "`$$HTML`"]
+
+
+def test_a_mandatory_placeholder_outside_the_batch_array_does_not_count() -> None:
+    text = f'{{"subject": "$$Subject", "msgs": [{MESSAGE}]}}'.replace(
+        '"$$Subject", "name"', '"", "name"'
+    )
+    assert violations(batched(text)) == [
+        (
+            "parameters",
+            "PLACEHOLDER_MISSING",
+            "`$$Subject` is missing; put it into each message of msgs or the value of a header; "
+            "subject (line 1, column 13), where it stands now, is not replaced",
+        )
+    ]
+
+
+def test_a_placeholder_in_a_key_does_not_count() -> None:
+    found = violations(post(parameters=OPEN.replace('"$$HTML"', '""') + '"$$HTML": 1}'))
+    assert found[0][1:] == (
+        "PLACEHOLDER_MISSING",
+        "`$$HTML` is missing; put it into a string of the body; "
+        '["$$HTML"] (line 3, column 37), where it stands now, is not replaced',
+    )
+
+
+@pytest.mark.parametrize("name", ["HTML", "Plaintext", "AMPHTML"])
+def test_a_body_is_refused_in_headers_and_in_a_query(name: str) -> None:
+    config = replace(query(f"a $${name}"), headers=(header(), header("X-Body", f"$${name}")))
+    assert violations(config) == [
+        (
+            "headers[1].value",
+            "PLACEHOLDER_NOT_ALLOWED",
+            f"header X-Body cannot hold `$${name}`: a whole body fits only into a POST body",
+        ),
+        (
+            "query_parameters[5].value",
+            "PLACEHOLDER_NOT_ALLOWED",
+            f"query parameter q0 cannot hold `$${name}`: a whole body fits only into a POST body",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [MESSAGE, f'{{"to": "$$To", "msgs": [{MESSAGE.replace("$$To", "$$Token")}]}}'],
+)
+def test_a_batch_needs_an_array_that_holds_to(parameters: str) -> None:
+    (found,) = violations(batched(parameters))
+    assert found == (
+        "parameters",
+        "BATCH_ARRAY_MISSING",
+        "no JSON array holds `$$To`; put the message into an array, as in "
+        '{"msgs": [{"to": "$$To"}]}, or turn batching off',
+    )
+
+
+def test_two_batch_arrays_are_named_with_their_places() -> None:
+    (found,) = violations(batched(f'{{"msgs": [{MESSAGE}],\n "all": {{"to": ["x", "$$To"]}}}}'))
+    assert found == (
+        "parameters",
+        "BATCH_ARRAY_AMBIGUOUS",
+        "`$$To` stands in more than one array: msgs (line 1, column 10) and all.to "
+        "(line 5, column 16); keep it in the one of the messages",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "path"),
+    [
+        ('"a": 1', '"a": "1"', "msgs[1].a"),
+        ('"a": "x"', '"a": "y"', "msgs[1].a"),
+        ('"a": 1.0', '"a": 2.0', "msgs[1].a"),
+        ('"a": 1', '"a": 2.5', "msgs[1].a"),
+        ('"a": true', '"a": false', "msgs[1].a"),
+        ('"a": null', '"a": 1', "msgs[1].a"),
+        ('"a": [1]', '"a": [1, 2]', "msgs[1].a"),
+        ('"a": {"b": 1}', '"a": {"c": 1}', "msgs[1].a"),
+        ('"a": {"b": [1, "x"]}', '"a": {"b": [2, "y"]}', "msgs[1].a.b[1]"),
+        ('"a": 1', '"b": 1', "msgs[1]"),
+        ('"a": 1', '"a": 1, "b": 1', "msgs[1]"),
+        ('"a": 1234567890123', '"a": 1234567890124', "msgs[1].a"),
+    ],
+)
+def test_prototypes_that_are_not_alike_are_refused_with_the_path(
+    first: str, second: str, path: str
+) -> None:
+    (found,) = violations(batched(f'{{"msgs": [{OPEN} {first}}}, {OPEN} {second}}}]}}'))
+    assert found[:2] == ("parameters", "PROTOTYPES_DIFFER")
+    assert found[2].startswith(f"{path} (line ")
+    assert found[2].endswith(
+        "must be equal but for integers that count up, or there must be only one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "path"),
+    [
+        ((1, 2, 4), "msgs[2].seq"),
+        ((1, 1, 2), "msgs[1].seq"),
+        ((1, 2, 2), "msgs[2].seq"),
+        ((2, 1), "msgs[1].seq"),
+    ],
+)
+def test_numbers_that_do_not_count_up_evenly_are_refused_with_the_path(
+    numbers: tuple[int, ...], path: str
+) -> None:
+    messages = ", ".join(f'{OPEN} "seq": {number}}}' for number in numbers)
+    (found,) = violations(batched(f'{{"msgs": [{messages}]}}'))
+    assert found[1] == "PROTOTYPES_DIFFER"
+    assert found[2].startswith(f"{path} (line ")
+    assert found[2].endswith("number them as in 1, 2, 3")
+
+
+def test_every_difference_is_reported_and_keys_may_stand_in_another_order() -> None:
+    first = OPEN + '"a": 1, "b": {"c": "x"}, "d": [1]}'
+    second = OPEN + '"d": [3, 4], "b": {"c": "y"}, "a": 2}'
+    found = violations(batched(f"[{first}, {second}]"))
+    assert [message.split(" ")[0] for _, _, message in found] == ["[1].b.c", "[1].d"]
+
+
+def advice(config: ProviderConfig) -> list[tuple[str, str, str]]:
+    assert inspect(config)[0] == []
+    return [(a.field, a.reason, a.message) for a in inspect(config)[1]]
+
+
+@pytest.mark.parametrize(("config", "field"), [(POST, "parameters"), (GET, "query_parameters")])
+def test_a_template_without_message_id_cannot_be_tracked(
+    config: ProviderConfig, field: str
+) -> None:
+    ((found, reason, message),) = advice(without("MessageID", config))
+    assert (found, reason) == (field, "MESSAGE_ID_MISSING")
+    assert message.startswith("without `$$MessageID` no callback can name its message")
+
+
+def test_each_placeholder_that_goes_out_as_it_stands_is_pointed_out() -> None:
+    text = f'{{"discount": "$$Discount off", "$$key": 1,\n "msgs": [{OPEN} "$$k $$l": 1}}]}}'
+    config = batched(text, header("X-$$Name", "v"))
+    config = replace(config, http_endpoint="https://api.example.com/$$CampaignID")
+    reason = "nothing is replaced there"
+    assert advice(config) == [
+        (field, "PLACEHOLDER_NOT_REPLACED", f"{use} goes out as it stands, since {reason}")
+        for field, use in [
+            ("parameters", "`$$Discount` in discount (line 1, column 14)"),
+            ("parameters", '`$$key` in ["$$key"] (line 1, column 32)'),
+            ("parameters", '`$$k` in msgs[0]["$$k $$l"] (line 4, column 44)'),
+            ("parameters", '`$$l` in msgs[0]["$$k $$l"] (line 4, column 44)'),
+            ("http_endpoint", "`$$CampaignID`"),
+            ("headers[0].name", "`$$Name`"),
+        ]
+    ]
+
+
+def test_a_system_name_in_the_wrong_case_is_pointed_out() -> None:
+    config = post(parameters=OPEN + '"bcc": "$$BCC"}', headers=(header("X-To", "$$to"),))
+    assert advice(config) == [
+        (
+            "parameters",
+            "PLACEHOLDER_CASE",
+            "`$$BCC` in bcc (line 3, column 50) is a custom placeholder; the system one is `$$bcc`",
+        ),
+        (
+            "headers[0].value",
+            "PLACEHOLDER_CASE",
+            "`$$to` in header X-To is a custom placeholder; the system one is `$$To`",
+        ),
+    ]
+
+
+def test_a_header_that_no_two_messages_share_makes_batches_of_one() -> None:
+    config = batched(f"[{MESSAGE}]", header("X-Id", "<$$MessageID>"), header("X-C", "$$CampaignID"))
+    assert advice(config) == [
+        (
+            "headers[0].value",
+            "HEADER_SPLITS_BATCHES",
+            "`$$MessageID` in header X-Id differs for every message, "
+            "so every request will hold only one",
+        )
+    ]
+
+
+def test_a_template_full_of_faults_gets_an_answer_of_readable_length() -> None:
+    members = ", ".join(f'"k{i}": "$$x"' for i in range(5_000))
+    assert len(inspect(batched(f'{{{members}, "msgs": [{MESSAGE}]}}'))[1]) == MAX_FINDINGS
