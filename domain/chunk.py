@@ -1,10 +1,9 @@
 """The chunk: up to 1,000 recipients of a campaign, the unit that a worker leases.
 
-    PLANNED ─▶ READY ─claim (epoch+1)─▶ CLAIMED ─intent─▶ POSTING ─outcomes─▶ DONE
-                 ▲                         │                 │
-                 └────── lease over ───────┘                 └─ lease over: what has an intent and no
-                 ▲                                              outcome is in doubt
-                 └── released with requests left to repeat
+    PLANNED ─▶ READY ─claim, epoch+1─▶ CLAIMED ─intent─▶ POSTING ─outcomes─▶ DONE
+                 ▲                        │                 │
+                 ├────── lease over ──────┘                 │
+                 └────── released with open messages ───────┘
 
 A message of a chunk is *open* until its outcome is durable. An open message may belong to a
 *request*: once a request was formed it is repeated as it was, so that its Idempotency-Key and its
