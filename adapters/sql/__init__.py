@@ -1,0 +1,1 @@
+"""The SQL adapters: one schema, portable between SQLite and PostgreSQL."""

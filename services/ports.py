@@ -1,0 +1,386 @@
+"""What the use cases need from the world, declared by those who use it.
+
+Every "must" here is a case of a contract suite in tests/contracts, run over the real adapter and
+over its fake. Times are epoch seconds, as a `Clock` tells them; addresses in keys are
+`domain.address.address_key`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from domain.callback import Attributed, Unprocessed
+from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
+from domain.chunk import Chunk
+from domain.events import Cursor, LogEntry
+from domain.http import HttpRequest, HttpResponse
+from domain.message import Counts, MessageState
+from domain.provider import Provider, ProviderConfig
+from domain.suppression import Suppression, SuppressionReason
+
+
+class Clock(Protocol):
+    """The one source of time of a process."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        ...
+
+
+class Transport(Protocol):
+    """Carries one HTTP request to an ESP and brings its answer back.
+
+    Must send the bytes at most once, never follow a redirect, never retry by itself, and give up
+    after `timeout_seconds` in all.
+    """
+
+    async def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
+        """The ESP's answer, whatever its status.
+
+        Raises NotSent when it is certain that no byte of the request reached the ESP, AnswerLost
+        when bytes may have left and no complete answer came.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Waits a bounded time for what is in flight, then lets go of everything."""
+        ...
+
+
+class ProviderRepository(Protocol):
+    """The providers, each with all of its configurations: what was in doubt is repeated as it was.
+
+    Nicknames are compared without regard to case. Must be atomic in each call.
+    """
+
+    async def configure(
+        self, nickname: str, update: Callable[[Provider | None], ProviderConfig]
+    ) -> tuple[Provider, bool]:
+        """Stores what `update` makes of the present provider, and says whether it is a new one.
+
+        Must call `update` with the stored provider or None, must store nothing when it raises, and
+        of two calls at once must let the later one see what the earlier one stored. A new provider
+        gets a callback token of at least 128 random bits; a change keeps it and raises `version`.
+        """
+        ...
+
+    async def get(self, nickname: str) -> Provider:
+        """Raises NotFound for a provider that is not there or was deleted."""
+        ...
+
+    async def by_id(self, provider_id: int) -> Provider:
+        """Also a deleted one: its campaigns and events still name it. Raises NotFound."""
+        ...
+
+    async def version(self, provider_id: int, version: int) -> ProviderConfig:
+        """An earlier or the present configuration. Raises NotFound."""
+        ...
+
+    async def by_callback_token(self, token: str) -> Provider | None:
+        """Also a deleted one: bounces of mail that was sent still come, and still count."""
+        ...
+
+    async def list(self, *, after: str, limit: int) -> Sequence[Provider]:
+        """Ordered by nickname in lower case, those behind `after` ("" for the start)."""
+        ...
+
+    async def delete(self, nickname: str, *, etag: str) -> None:
+        """Frees the nickname. An empty etag deletes whatever version is there.
+
+        Raises NotFound; Conflict where the etag is another one; NotPossibleNow while a campaign
+        that has not ended sends through it.
+        """
+        ...
+
+    async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
+        """Nothing is claimed for this provider before `until`. Must never shorten a pause."""
+        ...
+
+
+class SuppressionRepository(Protocol):
+    """The addresses that get no more mail. One suppression per address key; the first stays."""
+
+    async def suppressed(self, keys: Collection[str]) -> Mapping[str, Suppression]:
+        """Those of `keys` that are suppressed, by key."""
+        ...
+
+    async def add(self, suppressions: Sequence[Suppression]) -> int:
+        """How many were new; those that were there already stay as they are."""
+        ...
+
+    async def remove(self, keys: Collection[str]) -> int:
+        """How many were there."""
+        ...
+
+    async def list(
+        self, *, after: str, limit: int, reason: SuppressionReason | None = None
+    ) -> Sequence[Suppression]:
+        """Ordered by key, those behind `after` ("" for the start)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A stored campaign as it stands; `content` has the provider's defaults filled in."""
+
+    number: int
+    spec: CampaignSpec
+    provider_id: int
+    provider: str
+    state: CampaignState
+    state_reason: str
+    counts: Counts
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A recipient whose message was settled before sending: REJECTED or DUPLICATE."""
+
+    ordinal: int
+    state: MessageState
+    reason: str
+    message: str
+
+
+class MessageRow(NamedTuple):
+    """A message as it stands. `updated_at` is None where its chunk alone says what it is."""
+
+    ordinal: int
+    recipient: Recipient
+    state: MessageState
+    reason: str
+    detail: str
+    updated_at: float | None
+
+
+class CampaignRepository(Protocol):
+    """Campaigns, their recipients and what became of each.
+
+    A campaign comes in by `begin`, any number of `stage` and one `accept`. Before `accept` returns
+    nobody sees it and nothing of it is sent; what was staged and never accepted must be gone after
+    `discard` or `sweep`.
+    """
+
+    async def begin(self, spec: CampaignSpec, provider_id: int) -> int:
+        """The number of a campaign to be: from 1 upwards, never used twice."""
+        ...
+
+    async def stage(self, number: int, chunk_number: int, recipients: Sequence[Recipient]) -> None:
+        """Recipients `chunk_number * CHUNK_SIZE` onwards, at most CHUNK_SIZE of them.
+
+        Only the last chunk may be shorter than CHUNK_SIZE.
+        """
+        ...
+
+    async def refuse(self, number: int, refused: Sequence[Refused]) -> None:
+        """Settles messages of staged chunks before anything is sent. Each ordinal comes once."""
+        ...
+
+    async def accept(self, number: int, *, fingerprint: bytes) -> tuple[int, bool]:
+        """Makes the campaign durable and its chunks ready; its number, and whether it is new.
+
+        Where another campaign has the request id, must discard this one and return the other's
+        number when its fingerprint is the same, else raise AlreadyExists. Of several at once
+        exactly one is new. Raises NotPossibleNow where the provider was deleted meanwhile.
+        """
+        ...
+
+    async def discard(self, number: int) -> None:
+        """Removes a campaign that was not accepted; one that was is left alone."""
+        ...
+
+    async def sweep(self, *, begun_before: float) -> int:
+        """Discards what was begun before that time and never accepted; how many there were."""
+        ...
+
+    async def by_request(self, request_id: str) -> tuple[int, bytes] | None:
+        """The number and fingerprint of the accepted campaign with this request id."""
+        ...
+
+    async def get(self, number: int) -> Campaign:
+        """Raises NotFound for what is not there or not accepted."""
+        ...
+
+    async def list(
+        self,
+        *,
+        before: int | None,
+        limit: int,
+        provider_id: int | None = None,
+        states: Collection[CampaignState] = (),
+    ) -> Sequence[Campaign]:
+        """Newest first, those with a smaller number than `before`. Without replacements, bodies."""
+        ...
+
+    async def change_state(
+        self, number: int, update: Callable[[CampaignState], tuple[CampaignState, str]]
+    ) -> Campaign:
+        """Stores the state and reason that `update` makes of the present state.
+
+        Must be atomic and store nothing when `update` raises. Into CANCELLED: every message that
+        is queued becomes CANCELLED in the same step; requests in flight end as they end.
+        """
+        ...
+
+    async def messages(
+        self,
+        number: int,
+        *,
+        after: int,
+        limit: int,
+        states: Collection[MessageState] = (),
+        email_key: str = "",
+    ) -> tuple[Sequence[MessageRow], int | None]:
+        """Messages with an ordinal above `after`, and the `after` of the next page or None."""
+        ...
+
+    async def recipients(self, number: int, ordinals: Sequence[int]) -> Mapping[int, Recipient]:
+        """The recipients with these ordinals."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A leased chunk with what is needed to send it.
+
+    `settled` are the open ordinals that a callback has spoken of meanwhile: they must not be sent
+    unless their request is in doubt and is repeated as it was.
+    """
+
+    chunk: Chunk
+    provider_id: int
+    guarantee: DeliveryGuarantee
+    content: Content
+    send_before: float | None
+    recipients: Sequence[Recipient]
+    settled: frozenset[int]
+
+
+class Move(NamedTuple):
+    """Messages of one chunk that went from one state to another, for one reason."""
+
+    ordinals: tuple[int, ...]
+    old: MessageState
+    new: MessageState
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a worker did with its chunk: the chunk after it, what moved, what the log is told."""
+
+    chunk: Chunk
+    moves: tuple[Move, ...] = ()
+    entries: tuple[LogEntry, ...] = ()
+
+
+class WorkQueue(Protocol):
+    """Leases chunks to workers and records what they do. SQL is the truth behind every adapter."""
+
+    async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
+        """Up to `limit` chunks that are due, each leased to `worker` with its epoch raised.
+
+        Must never lease a chunk twice at once; must pass over campaigns that are not SENDING and
+        providers that are paused; must take small campaigns before large ones and then spread over
+        campaigns. Empty when nothing is due.
+        """
+        ...
+
+    async def renew(self, worker: str, *, lease_seconds: float) -> None:
+        """Prolongs every lease of `worker`."""
+        ...
+
+    async def record(self, steps: Sequence[Step]) -> Sequence[bool]:
+        """Makes the steps durable in one transaction, in order; False for each that came too late.
+
+        A step is too late when its chunk's epoch is no longer the stored one: then nothing of it
+        is stored. A move into SENDING is also too late when the campaign is no longer SENDING.
+        Messages that a callback has moved meanwhile stay where the callback put them. Counts, log
+        entries and the end of the campaign (no chunk left: COMPLETED) belong to the same
+        transaction.
+        """
+        ...
+
+    async def recover(self) -> int:
+        """Takes back the chunks whose lease is over; how many there were.
+
+        What was only claimed becomes ready. What is in doubt becomes UNKNOWN under AT_MOST_ONCE
+        and stays with its chunk, to be repeated, under AT_LEAST_ONCE. Must leave no chunk that
+        nobody can claim, wherever it is interrupted.
+        """
+        ...
+
+    async def start_due(self) -> int:
+        """Starts the scheduled campaigns whose `send_at` has come; how many there were."""
+        ...
+
+    async def wait(self, *, timeout_seconds: float) -> None:
+        """Returns when there may be something to claim, at the latest after the timeout."""
+        ...
+
+
+class EventLog(Protocol):
+    """The log of what happened, in the order in which it became durable."""
+
+    async def record_callbacks(
+        self,
+        provider: Provider,
+        events: Sequence[Attributed],
+        unprocessed: Sequence[Unprocessed],
+        *,
+        received_at: float,
+    ) -> Sequence[Attributed]:
+        """Stores all or nothing; the events whose message is none of this provider's are returned.
+
+        Those are kept as unprocessed. An event that is stored already is not stored again. Must be
+        durable on return. Concurrent calls may share one commit.
+        """
+        ...
+
+    async def read(
+        self, *, after: Cursor, limit: int, campaign_number: int | None = None
+    ) -> Sequence[LogEntry]:
+        """Entries in order, from the one that `after` is within. Empty at the end of the log.
+
+        A reader that goes on from the last entry it was given must never miss one.
+        """
+        ...
+
+    async def wait(self, *, after: int, timeout_seconds: float) -> None:
+        """Returns when the log has an entry behind position `after`, at latest after that time."""
+        ...
+
+    async def head(self) -> int:
+        """The position of the last entry; 0 in an empty log."""
+        ...
+
+    async def fold(self, *, limit: int) -> int:
+        """Applies up to `limit` entries to messages, counts and suppressions; how many are left.
+
+        Must apply each entry exactly once, whatever dies. An entry that suppresses does so for the
+        address of its message, or for the reported one where that is a cc or bcc of the campaign.
+        """
+        ...
+
+
+class Limiter(Protocol):
+    """Spreads requests over time, for all workers of all processes together."""
+
+    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float:
+        """Seconds to wait before sending: the caller's own slot, which nobody else gets.
+
+        0 where the provider has no rate limit. The limits are the provider's present ones.
+        """
+        ...
+
+
+class TestMessages(Protocol):
+    """The test emails that were sent, so that their callbacks are known as such."""
+
+    async def add(self, provider_id: int, email: str, *, at: float) -> int:
+        """The number of the test, from 1 upwards."""
+        ...
