@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from hashlib import blake2b
 
+from domain.campaign import DeliveryGuarantee
+
 # The largest batch that any ESP of the field takes is 1,000; a chunk is never less than a batch.
 CHUNK_SIZE = 1000
 
@@ -37,7 +39,9 @@ class OpenRequest:
     `ordinals` are the campaign-wide numbers of its messages, in the order of the body.
     `provider_version` is the configuration that it was rendered with and `omitted` the cc and bcc
     addresses left out of it: with both, a repeat is byte-identical. `attempts` counts the times it
-    was posted; `not_before` (epoch seconds) is when it may be posted again.
+    was posted; `not_before` (epoch seconds) is when it may be posted again. `posting` says that it
+    is in flight. `doubtful` stays set once an attempt's answer was lost: whatever later attempts
+    say, the ESP may have taken it.
     """
 
     ordinals: tuple[int, ...]
@@ -47,6 +51,11 @@ class OpenRequest:
     first_attempt_at: float | None = None
     not_before: float = 0.0
     posting: bool = False
+    doubtful: bool = False
+
+    @property
+    def may_have_left(self) -> bool:
+        return self.posting or self.doubtful
 
     def key(self, campaign_number: int) -> str:
         """The Idempotency-Key: the same for every repeat, and for nothing else."""
@@ -82,9 +91,14 @@ class Chunk:
         formed = bits_of((o for r in self.requests for o in r.ordinals), self.first)
         return ordinals_of(self.open & ~formed, self.first)
 
+    def unposted_ordinals(self) -> Iterator[int]:
+        """The open ordinals that have certainly not reached the ESP, ascending."""
+        posted = bits_of((o for r in self.in_doubt() for o in r.ordinals), self.first)
+        return ordinals_of(self.open & ~posted, self.first)
+
     def in_doubt(self) -> tuple[OpenRequest, ...]:
         """The requests that may have reached the ESP without our knowing what became of them."""
-        return tuple(r for r in self.requests if r.posting)
+        return tuple(r for r in self.requests if r.may_have_left)
 
     def post(self, request: OpenRequest, *, instead_of: OpenRequest | None = None) -> "Chunk":
         """The chunk once the intent to post `request` is durable."""
@@ -100,6 +114,21 @@ class Chunk:
         """The chunk once `request` came back to be repeated, whole or as the parts in `later`."""
         left = tuple(r for r in self.requests if r is not request)
         return replace(self, requests=(*left, *later))
+
+    def abandoned(self, guarantee: DeliveryGuarantee) -> tuple["Chunk", tuple[int, ...]]:
+        """The chunk once its worker is gone, and the ordinals that are lost with it.
+
+        What was in flight is lost under AT_MOST_ONCE, and repeated as it was under AT_LEAST_ONCE.
+        """
+        flying = tuple(r for r in self.requests if r.posting)
+        lost: tuple[int, ...] = ()
+        kept = tuple(r for r in self.requests if not r.posting)
+        if guarantee is DeliveryGuarantee.AT_MOST_ONCE:
+            lost = tuple(o for r in flying for o in r.ordinals)
+        else:
+            kept += tuple(replace(r, posting=False, doubtful=True) for r in flying)
+        left = replace(self, open=self.open & ~bits_of(lost, self.first), requests=kept)
+        return left.release(), lost
 
     def release(self) -> "Chunk":
         """The chunk when its worker lets go of it: done, or ready for a later run."""

@@ -1,0 +1,107 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.campaign import DeliveryGuarantee
+from domain.chunk import CHUNK_SIZE, Chunk, ChunkState, OpenRequest, bits_of, ordinals_of, planned
+
+
+def request(*ordinals: int, **changes: Any) -> OpenRequest:
+    return replace(OpenRequest(ordinals=ordinals, provider_version=1), **changes)
+
+
+def chunk(size: int = 10, number: int = 3) -> Chunk:
+    return planned(7, number, size)
+
+
+@given(bits=st.integers(min_value=0, max_value=2**CHUNK_SIZE - 1))
+def test_a_bit_set_names_the_same_ordinals_after_a_round_trip(bits: int) -> None:
+    assert bits_of(ordinals_of(bits, 5000), 5000) == bits
+
+
+def test_every_message_of_a_planned_chunk_is_open_and_counted_from_its_place() -> None:
+    assert list(chunk(3, number=2).open_ordinals()) == [2000, 2001, 2002]
+
+
+def test_a_message_in_a_request_is_open_and_not_formed_again() -> None:
+    posting = chunk().post(request(3000, 3001, posting=True))
+    assert posting.state is ChunkState.POSTING
+    assert list(posting.unformed_ordinals()) == list(range(3002, 3010))
+    assert list(posting.open_ordinals()) == list(range(3000, 3010))
+
+
+def test_a_repeat_takes_the_place_of_the_request_that_it_repeats() -> None:
+    first = request(3000, 3001)
+    kept = chunk().post(first)
+    again = replace(first, posting=True, attempts=2)
+    assert kept.post(again, instead_of=first).requests == (again,)
+
+
+def test_a_settled_request_is_open_no_more() -> None:
+    flying = request(3000, 3001, posting=True)
+    settled = chunk().post(flying).settle(flying.ordinals, request=flying)
+    assert settled.requests == ()
+    assert list(settled.open_ordinals()) == list(range(3002, 3010))
+
+
+def test_a_chunk_is_done_when_nothing_is_open_and_ready_for_a_later_run_otherwise() -> None:
+    whole = chunk(2)
+    assert whole.settle([3000]).release().state is ChunkState.READY
+    assert whole.settle([3000, 3001]).release().state is ChunkState.DONE
+
+
+def test_a_chunk_is_due_when_its_first_request_is() -> None:
+    waiting = chunk(2).post(request(3000, not_before=50.0)).post(request(3001, not_before=20.0))
+    assert waiting.not_before() == 20.0
+
+
+def test_a_chunk_with_messages_that_no_request_carries_is_due_at_once() -> None:
+    assert chunk(2).post(request(3000, not_before=50.0)).not_before() == 0.0
+
+
+def test_what_was_only_claimed_is_open_after_its_worker_is_gone() -> None:
+    left, lost = chunk(2).abandoned(DeliveryGuarantee.AT_MOST_ONCE)
+    assert (list(left.open_ordinals()), lost) == ([3000, 3001], ())
+    assert left.state is ChunkState.READY
+
+
+def test_at_most_once_loses_what_was_in_flight_and_names_it() -> None:
+    flying = chunk(3).post(request(3000, 3002, posting=True))
+    left, lost = flying.abandoned(DeliveryGuarantee.AT_MOST_ONCE)
+    assert lost == (3000, 3002)
+    assert (list(left.open_ordinals()), left.requests) == ([3001], ())
+
+
+def test_at_least_once_repeats_what_was_in_flight_as_it_was() -> None:
+    flying = request(3000, 3002, posting=True, omitted=("c@example.com",), attempts=1)
+    left, lost = chunk(3).post(flying).abandoned(DeliveryGuarantee.AT_LEAST_ONCE)
+    assert lost == ()
+    (kept,) = left.requests
+    assert kept.key(7) == flying.key(7)
+    assert (kept.posting, kept.doubtful) == (False, True)
+    assert list(left.unposted_ordinals()) == [3001]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        request(1, 2, 4),
+        request(1, 2),
+        request(1, 3, 2),
+        request(1, 2, 3, provider_version=2),
+        request(1, 2, 3, omitted=("c@example.com",)),
+    ],
+    ids=["another message", "fewer", "another order", "another version", "a copy left out"],
+)
+def test_only_the_same_bytes_have_the_same_idempotency_key(other: OpenRequest) -> None:
+    assert request(1, 2, 3).key(7) != other.key(7)
+
+
+def test_the_idempotency_key_of_a_repeat_is_that_of_the_first_attempt() -> None:
+    first = request(1, 2, 3)
+    again = replace(first, attempts=4, not_before=9.0, posting=True, doubtful=True)
+    assert first.key(7) == again.key(7)
+    assert first.key(7) != first.key(8)
