@@ -5,7 +5,7 @@ over its fake. Times are epoch seconds, as a `Clock` tells them; addresses in ke
 `domain.address.address_key`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -240,6 +240,20 @@ class CampaignRepository(Protocol):
     async def recipients(self, number: int, ordinals: Sequence[int]) -> Mapping[int, Recipient]:
         """The recipients with these ordinals."""
         ...
+
+
+class AddressLedger(Protocol):
+    """Finds the repeated addresses of one campaign. Memory must not grow with its recipients."""
+
+    def add(self, entries: Iterable[tuple[int, str]]) -> None:
+        """Ordinals, ascending over all calls, with the address key of each."""
+        ...
+
+    def repeats(self) -> Iterator[Sequence[int]]:
+        """The ordinals whose key an earlier ordinal has, in lists of bounded length."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
