@@ -1,0 +1,106 @@
+"""The end of a campaign that is cancelled: what is queued will not be sent.
+
+A chunk that waits is done at once, and its open messages count as cancelled: its row says so. A
+chunk that is being posted belongs to its worker until the requests in flight have ended, so that
+its queued messages get rows of their own, which outweigh whatever the worker still believes.
+"""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql import schema
+from domain.chunk import CHUNK_SIZE, ChunkState, bits_of, ordinals_of
+from domain.message import MessageState
+
+_chunks, _messages = schema.chunks, schema.messages
+_LOST = "the campaign was cancelled while the outcome of this message's request was in doubt"
+
+
+async def cancel_queued(connection: AsyncConnection, number: int, *, now: float) -> None:
+    """Every queued message of the campaign becomes CANCELLED."""
+    formed = (_chunks.c.state != ChunkState.DONE) & (_chunks.c.requests != "[]")
+    found = select(_chunks).where((_chunks.c.campaign_number == number) & formed)
+    for chunk in (await connection.execute(found)).all():
+        await _settle_formed(connection, chunk, now=now)
+    await _end_waiting(connection, number)
+
+
+async def _end_waiting(connection: AsyncConnection, number: int) -> None:
+    # A higher epoch: what a worker that holds one of these still records comes too late.
+    waiting = _chunks.c.state.in_((ChunkState.PLANNED, ChunkState.READY, ChunkState.CLAIMED))
+    ended = update(_chunks).where((_chunks.c.campaign_number == number) & waiting)
+    values = {
+        "state": ChunkState.DONE,
+        "epoch": _chunks.c.epoch + 1,
+        "worker": "",
+        "lease_until": 0.0,
+        "requests": "[]",
+        "cancelled": _chunks.c.cancelled + _chunks.c.queued,
+        "queued": 0,
+    }
+    await connection.execute(ended.values(values))
+
+
+async def _settle_formed(connection: AsyncConnection, chunk: Row[Any], *, now: float) -> None:
+    """Gives rows to messages of a chunk with requests, where the chunk cannot speak for them."""
+    requests = orjson.loads(chunk.requests)
+    first = chunk.number * CHUNK_SIZE
+    posting = bits_of((o for one in requests if one["posting"] for o in one["ordinals"]), first)
+    unspoken = int.from_bytes(chunk.open, "little") & ~await _own_rows(connection, chunk)
+    if chunk.state == ChunkState.POSTING:
+        gone, old, new, detail = unspoken & ~posting, "queued", MessageState.CANCELLED, ""
+        left = [one for one in requests if one["posting"]]
+    else:
+        # Its worker is gone, and nobody will repeat the request to learn what became of it.
+        gone, old, new, detail = unspoken & posting, "sending", MessageState.UNKNOWN, _LOST
+        left = []
+    await _add_rows(connection, chunk, list(ordinals_of(gone, first)), new, detail, now)
+    new_column = _chunks.c[new.value.lower()]
+    values: dict[str, object] = {
+        "open": _without(chunk.open, gone),
+        "requests": orjson.dumps(left).decode(),
+        old: _chunks.c[old] - gone.bit_count(),
+        new_column.name: new_column + gone.bit_count(),
+    }
+    this = _chunks.c.campaign_number == chunk.campaign_number
+    this &= _chunks.c.number == chunk.number
+    await connection.execute(update(_chunks).where(this).values(values))
+
+
+async def _own_rows(connection: AsyncConnection, chunk: Row[Any]) -> int:
+    """The messages of the chunk that have a row already, as a bit set."""
+    first = chunk.number * CHUNK_SIZE
+    mine = _messages.c.campaign_number == chunk.campaign_number
+    mine &= _messages.c.ordinal.between(first, first + CHUNK_SIZE - 1)
+    ordinals = (await connection.execute(select(_messages.c.ordinal).where(mine))).scalars()
+    return bits_of(ordinals, first)
+
+
+async def _add_rows(
+    connection: AsyncConnection,
+    chunk: Row[Any],
+    ordinals: list[int],
+    state: MessageState,
+    detail: str,
+    now: float,
+) -> None:
+    rows = [
+        {
+            "campaign_number": chunk.campaign_number,
+            "ordinal": ordinal,
+            "state": state.code,
+            "reason": "CAMPAIGN_CANCELLED",
+            "detail": detail,
+            "updated_at": now,
+        }
+        for ordinal in ordinals
+    ]
+    if rows:
+        await connection.execute(insert(_messages), rows)
+
+
+def _without(bits: bytes, gone: int) -> bytes:
+    return (int.from_bytes(bits, "little") & ~gone).to_bytes(len(bits), "little")

@@ -1,0 +1,102 @@
+"""One database: its transactions, and the errors that they end in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event, insert
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adapters.sql import schema
+from domain.errors import TryLater
+from services.ports import Clock
+
+# How long (seconds) a transaction waits for the one that is writing.
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """Opens connections when they are first needed; nothing connects on construction.
+
+    A driver's error is wrapped once, here: what may pass (a lock, a full disk, a lost connection)
+    becomes TryLater and nothing was stored; what is a fault of the program stays as it is.
+    """
+
+    def __init__(self, url: str, *, clock: Clock) -> None:
+        self.clock = clock
+        self._engine = _engine(url)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements see one state of the database."""
+        try:
+            async with self._engine.connect() as connection:
+                await self._begin(connection, "BEGIN")
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise _unavailable() from error
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: stored as a whole when the block ends, not at all when it raises.
+
+        On SQLite it holds the one write lock from its start, so that what it reads stays true.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                await self._begin(connection, "BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    await connection.rollback()
+                    raise
+                await connection.commit()
+        except (OperationalError, InterfaceError) as error:
+            raise _unavailable() from error
+
+    async def _begin(self, connection: AsyncConnection, statement: str) -> None:
+        """Only SQLite's driver has to be told; elsewhere SQLAlchemy's own begin does it."""
+        if self._engine.dialect.name == "sqlite":
+            await connection.exec_driver_sql(statement)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+async def create_schema(database: Database) -> None:
+    """All tables, empty, as the migrations leave them; for tests."""
+    async with database.writing() as connection:
+        await connection.run_sync(schema.metadata.create_all)
+        await connection.execute(
+            insert(schema.installation).values(
+                id=1, key_check=b"", last_position=0, folded_position=0
+            )
+        )
+
+
+def _engine(url: str) -> AsyncEngine:
+    if not url.startswith("sqlite"):
+        return create_async_engine(url)
+    engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_nothing)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # No transactions of the driver's own: `writing` begins them as they must be.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: what was acknowledged survives a loss of power, and grouped commits pay for it once.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_nothing(_: object) -> None:
+    """SQLAlchemy's begin is a note to itself; BEGIN is sent by `writing`."""
+
+
+def _unavailable() -> TryLater:
+    return TryLater("the database cannot be reached or written at the moment; try again")

@@ -1,0 +1,128 @@
+"""The event log in SQL: positions are given out within the transaction that appends."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from adapters.sql import schema
+from adapters.sql.database import Database
+from adapters.sql.event_rows import entries_from, entry_of, store_callbacks
+from domain.callback import Attributed, Unprocessed
+from domain.events import EVENTS_OF_CALLBACK, Cursor, LogEntry
+from domain.provider import Provider
+
+
+# Bounds one transaction: a call has up to a thousand events.
+_CALLS_PER_COMMIT = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    provider_id: int
+    events: Sequence[Attributed]
+    unprocessed: Sequence[Unprocessed]
+    received_at: float
+    done: asyncio.Future[Sequence[Attributed]]
+
+
+class SqlEventLog:
+    """Takes callbacks in and reads the log; it neither folds nor waits.
+
+    What comes while a commit runs goes into the next one together, without a timer: a lone call
+    waits for nobody, and many at once share what a commit costs.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[_Call] = []
+        self._committer: asyncio.Task[None] | None = None
+
+    async def record_callbacks(
+        self,
+        provider: Provider,
+        events: Sequence[Attributed],
+        unprocessed: Sequence[Unprocessed],
+        *,
+        received_at: float,
+    ) -> Sequence[Attributed]:
+        if not events and not unprocessed:
+            return ()
+        call = _Call(
+            provider_id=provider.provider_id,
+            events=events,
+            unprocessed=unprocessed,
+            received_at=received_at,
+            done=asyncio.get_running_loop().create_future(),
+        )
+        self._waiting.append(call)
+        if self._committer is None or self._committer.done():
+            self._committer = asyncio.create_task(self._commit_waiting())
+        return await call.done
+
+    async def read(
+        self, *, after: Cursor, limit: int, campaign_number: int | None = None
+    ) -> Sequence[LogEntry]:
+        # One more, since the first may be an entry that the reader has in full.
+        found = entries_from(after.position, limit=limit + 1, campaign_number=campaign_number)
+        async with self._database.reading() as connection:
+            entries = [entry_of(row) for row in await connection.execute(found)]
+        if entries and _is_read(entries[0], after):
+            return entries[1:]
+        return entries[:limit]
+
+    async def head(self) -> int:
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(schema.installation.c.last_position))
+            last: int = found.scalar_one()
+            return last
+
+    async def _commit_waiting(self) -> None:
+        while calls := self._waiting[:_CALLS_PER_COMMIT]:
+            del self._waiting[: len(calls)]
+            try:
+                answers = await self._commit(calls)
+            except Exception as error:
+                _fail(calls, error)
+            except BaseException:
+                # The loop is closing: whoever waits must not wait for ever.
+                for call in (*calls, *self._waiting):
+                    call.done.cancel()
+                raise
+            else:
+                _answer(calls, answers)
+
+    async def _commit(self, calls: Sequence[_Call]) -> list[Sequence[Attributed]]:
+        async with self._database.writing() as connection:
+            return [
+                await store_callbacks(
+                    connection,
+                    call.provider_id,
+                    call.events,
+                    call.unprocessed,
+                    received_at=call.received_at,
+                )
+                for call in calls
+            ]
+
+
+def _answer(calls: Sequence[_Call], answers: Sequence[Sequence[Attributed]]) -> None:
+    for call, answer in zip(calls, answers, strict=True):
+        # A caller that went away has cancelled its future.
+        if not call.done.done():
+            call.done.set_result(answer)
+
+
+def _fail(calls: Sequence[_Call], error: Exception) -> None:
+    for call in calls:
+        if not call.done.done():
+            call.done.set_exception(error)
+
+
+def _is_read(entry: LogEntry, after: Cursor) -> bool:
+    if entry.position != after.position:
+        return False
+    kind = entry.callback_type
+    size = len(entry.ordinals if kind is None else EVENTS_OF_CALLBACK[kind])
+    return after.offset + 1 >= size

@@ -1,0 +1,52 @@
+"""Takes in what an ESP reports about our messages."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from domain.callback import (
+    UNKNOWN_META,
+    Attributed,
+    Unprocessed,
+    attribute,
+    callback_answer,
+    parse_callback,
+)
+from domain.message_id import MessageIds
+from domain.provider import Provider
+from services.ports import Clock
+
+
+class CallbackLog(Protocol):
+    """The part of `services.ports.EventLog` that takes callbacks in."""
+
+    async def record_callbacks(
+        self,
+        provider: Provider,
+        events: Sequence[Attributed],
+        unprocessed: Sequence[Unprocessed],
+        *,
+        received_at: float,
+    ) -> Sequence[Attributed]: ...
+
+
+class RecordCallback:
+    """Parses a callback, finds its messages, stores it and says what to answer."""
+
+    def __init__(self, log: CallbackLog, message_ids: MessageIds, clock: Clock) -> None:
+        self._log = log
+        self._read_meta = message_ids.read
+        self._clock = clock
+
+    async def __call__(self, provider: Provider, body: bytes) -> dict[str, Any]:
+        """The answer of a 200, given only after the events are durable.
+
+        Raises BadCallback and TryLater; then nothing of the request is stored.
+        """
+        events = parse_callback(body)
+        now = self._clock.now()
+        found = [attribute(event, self._read_meta, received_at=now) for event in events]
+        ours = [item for item in found if isinstance(item, Attributed)]
+        unprocessed = [item for item in found if isinstance(item, Unprocessed)]
+        foreign = await self._log.record_callbacks(provider, ours, unprocessed, received_at=now)
+        unprocessed += [Unprocessed(event=item.event, reason=UNKNOWN_META) for item in foreign]
+        return callback_answer(len(events), unprocessed)

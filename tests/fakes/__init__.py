@@ -1,0 +1,1 @@
+"""Doubles of the ports; each passes the contract suite of its port."""
