@@ -8,7 +8,7 @@ its queued messages get rows of their own, which outweigh whatever the worker st
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
@@ -47,27 +47,41 @@ async def _end_waiting(connection: AsyncConnection, number: int) -> None:
 async def _settle_formed(connection: AsyncConnection, chunk: Row[Any], *, now: float) -> None:
     """Gives rows to messages of a chunk with requests, where the chunk cannot speak for them."""
     requests = orjson.loads(chunk.requests)
-    first = chunk.number * CHUNK_SIZE
-    posting = bits_of((o for one in requests if one["posting"] for o in one["ordinals"]), first)
     unspoken = int.from_bytes(chunk.open, "little") & ~await _own_rows(connection, chunk)
+    flying = [one for one in requests if one["posting"]]
+    waiting = unspoken & ~_bits(chunk, flying)
+    # Nobody will repeat these requests to learn what became of them.
+    lost = waiting & _bits(chunk, [one for one in requests if one["doubtful"]])
+    await _move(connection, chunk, lost, MessageState.UNKNOWN, _LOST, now)
     if chunk.state == ChunkState.POSTING:
-        gone, old, new, detail = unspoken & ~posting, "queued", MessageState.CANCELLED, ""
-        left = [one for one in requests if one["posting"]]
-    else:
-        # Its worker is gone, and nobody will repeat the request to learn what became of it.
-        gone, old, new, detail = unspoken & posting, "sending", MessageState.UNKNOWN, _LOST
-        left = []
-    await _add_rows(connection, chunk, list(ordinals_of(gone, first)), new, detail, now)
-    new_column = _chunks.c[new.value.lower()]
-    values: dict[str, object] = {
-        "open": _without(chunk.open, gone),
-        "requests": orjson.dumps(left).decode(),
-        old: _chunks.c[old] - gone.bit_count(),
-        new_column.name: new_column + gone.bit_count(),
-    }
-    this = _chunks.c.campaign_number == chunk.campaign_number
-    this &= _chunks.c.number == chunk.number
-    await connection.execute(update(_chunks).where(this).values(values))
+        await _move(connection, chunk, waiting & ~lost, MessageState.CANCELLED, "", now)
+        lost = waiting
+    values = {"open": _without(chunk.open, lost), "requests": orjson.dumps(flying).decode()}
+    await connection.execute(update(_chunks).where(_this(chunk)).values(values))
+
+
+def _bits(chunk: Row[Any], requests: list[dict[str, Any]]) -> int:
+    return bits_of((o for one in requests for o in one["ordinals"]), chunk.number * CHUNK_SIZE)
+
+
+async def _move(
+    connection: AsyncConnection,
+    chunk: Row[Any],
+    bits: int,
+    state: MessageState,
+    detail: str,
+    now: float,
+) -> None:
+    """Counts queued messages under `state`, and gives each a row that says so."""
+    ordinals = list(ordinals_of(bits, chunk.number * CHUNK_SIZE))
+    await _add_rows(connection, chunk, ordinals, state, detail, now)
+    new = _chunks.c[state.value.lower()]
+    counts = {"queued": _chunks.c.queued - len(ordinals), new.name: new + len(ordinals)}
+    await connection.execute(update(_chunks).where(_this(chunk)).values(counts))
+
+
+def _this(chunk: Row[Any]) -> ColumnElement[bool]:
+    return (_chunks.c.campaign_number == chunk.campaign_number) & (_chunks.c.number == chunk.number)
 
 
 async def _own_rows(connection: AsyncConnection, chunk: Row[Any]) -> int:

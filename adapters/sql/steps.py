@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
+from adapters.sql.cancellation import cancel_queued
 from adapters.sql.chunk_rows import chunk_values
 from domain.campaign import CampaignState
 from domain.chunk import Chunk, ChunkState
@@ -36,7 +37,15 @@ async def store_step(connection: AsyncConnection, step: Step, *, now: float) -> 
         await _append(connection, chunk, entry)
     if chunk.state is ChunkState.DONE:
         await settle_campaign(connection, chunk, now=now)
+    elif chunk.state is ChunkState.READY:
+        await end_if_cancelled(connection, chunk, now=now)
     return True
+
+
+async def end_if_cancelled(connection: AsyncConnection, chunk: Chunk, *, now: float) -> None:
+    """A chunk that comes back from its worker after its campaign was cancelled is not sent."""
+    if await _state(connection, chunk) == CampaignState.CANCELLED:
+        await cancel_queued(connection, chunk.campaign_number, now=now)
 
 
 async def moved(connection: AsyncConnection, chunk: Chunk, move: Move, *, now: float) -> None:
@@ -71,8 +80,12 @@ async def settle_campaign(connection: AsyncConnection, chunk: Chunk, *, now: flo
 
 
 async def _is_sending(connection: AsyncConnection, chunk: Chunk) -> bool:
+    return await _state(connection, chunk) == CampaignState.SENDING
+
+
+async def _state(connection: AsyncConnection, chunk: Chunk) -> str | None:
     found = select(_campaigns.c.state).where(_campaigns.c.number == chunk.campaign_number)
-    return await connection.scalar(found) == CampaignState.SENDING.value
+    return await connection.scalar(found)
 
 
 async def _append(connection: AsyncConnection, chunk: Chunk, entry: LogEntry) -> None:

@@ -12,7 +12,7 @@ from adapters.sql.campaign_rows import decode_content
 from adapters.sql.chunk_rows import chunk_values, read_chunk
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
-from adapters.sql.steps import moved, own_ordinals, settle_campaign, store_step
+from adapters.sql.steps import end_if_cancelled, moved, own_ordinals, settle_campaign, store_step
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import Chunk, ChunkState
 from domain.message import MessageState
@@ -165,7 +165,10 @@ async def _take_back(connection: AsyncConnection, row: Row[Any], *, now: float) 
         await moved(connection, after, move, now=now)
     freed = {**chunk_values(after), "epoch": row.epoch + 1, "worker": "", "lease_until": 0.0}
     await connection.execute(update(_chunks).where(_this(row)).values(freed))
-    await settle_campaign(connection, after, now=now)
+    if after.state is ChunkState.DONE:
+        await settle_campaign(connection, after, now=now)
+    else:
+        await end_if_cancelled(connection, after, now=now)
 
 
 _GONE = "the process that sent this message ended before the ESP's answer was recorded"

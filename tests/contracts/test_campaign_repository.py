@@ -87,7 +87,7 @@ def people(size: int, chunk_number: int = 0) -> Sequence[Recipient]:
     return [Recipient(f"p{first + i}@example.com") for i in range(size)]
 
 
-def posting(*ordinals: int, now: bool = True) -> str:
+def posting(*ordinals: int, now: bool = True, doubtful: bool = False) -> str:
     request = {
         "ordinals": ordinals,
         "provider_version": 1,
@@ -96,6 +96,7 @@ def posting(*ordinals: int, now: bool = True) -> str:
         "first_attempt_at": NOW,
         "not_before": 0.0,
         "posting": now,
+        "doubtful": doubtful,
     }
     return orjson.dumps([request]).decode()
 
@@ -440,7 +441,11 @@ async def test_cancelling_leaves_requests_in_flight_to_end_as_they_end(sql_world
 async def test_cancelling_makes_unknown_what_nobody_will_repeat(sql_world: SqlWorld) -> None:
     number = await sql_world.accepted(3)
     await sql_world.set_chunk(
-        number, state=ChunkState.READY, epoch=1, requests=posting(1), queued=2, sending=1
+        number,
+        state=ChunkState.READY,
+        epoch=1,
+        requests=posting(1, now=False, doubtful=True),
+        queued=3,
     )
 
     campaign = await sql_world.campaigns.change_state(

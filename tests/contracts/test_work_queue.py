@@ -310,3 +310,17 @@ async def test_a_scheduled_campaign_starts_when_its_time_has_come(bench: Bench) 
     assert await bench.queue.start_due() == 1
     assert await bench.state(number) is CampaignState.SENDING
     assert len(await bench.claim()) == 1
+
+
+async def test_a_request_that_comes_back_after_a_cancel_is_not_sent_again(bench: Bench) -> None:
+    number = await bench.campaign(3)
+    (claim,) = await bench.claim()
+    step, request = posting(claim, 0, 1)
+    await bench.queue.record([step])
+    await bench.campaigns.change_state(number, lambda _: (CampaignState.CANCELLED, "by a test"))
+    assert await bench.counts(number) == {SENDING: 2, MessageState.CANCELLED: 1}
+    again = replace(request, posting=False)
+    back = Step(chunk=step.chunk.keep(request, (again,)), moves=(Move((0, 1), SENDING, QUEUED),))
+    assert await bench.queue.record([back, Step(chunk=back.chunk.release())]) == [True, True]
+    assert await bench.counts(number) == {MessageState.CANCELLED: 3}
+    assert await bench.claim() == []
