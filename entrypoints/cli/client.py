@@ -1,0 +1,71 @@
+"""The connection of a command to the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final, TypeVar
+
+import grpc
+import typer
+
+from entrypoints.cli.failures import Place, from_status, reported
+from espalier.v1.campaign_pb2_grpc import CampaignServiceStub
+from espalier.v1.event_pb2_grpc import EventServiceStub
+from espalier.v1.provider_pb2_grpc import ProviderServiceStub
+from espalier.v1.suppression_pb2_grpc import SuppressionServiceStub
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
+
+# Seconds for one answer: far beyond what any unary call takes, so that only a hang meets it.
+CALL_TIMEOUT: Final = 60.0
+
+# Above the service's own bounds, so that a page of 1,000 entries always fits.
+_MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+CHANNEL_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
+    # The service is a neighbour: a proxy that is set for web traffic has no way to it.
+    ("grpc.enable_http_proxy", 0),
+)
+
+_T = TypeVar("_T")
+
+Address = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        envvar="ESPALIER_ADDRESS",
+        metavar="HOST:PORT",
+        help="Where the service's gRPC API listens.",
+    ),
+]
+
+
+class Client:
+    """The stubs of all services over one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.providers = ProviderServiceStub(channel)
+        self.campaigns = CampaignServiceStub(channel)
+        self.events = EventServiceStub(channel)
+        self.suppressions = SuppressionServiceStub(channel)
+
+
+def run(address: str, work: Callable[[Client], Coroutine[Any, Any, _T]], place: Place = str) -> _T:
+    """Do `work` with a client; what goes wrong is told on standard error and ends the command.
+
+    `place` is used for the violations of a refused call, as in failures.from_status.
+    """
+    with reported():
+        return asyncio.run(_connected(address, work, place))
+
+
+async def _connected(
+    address: str, work: Callable[[Client], Coroutine[Any, Any, _T]], place: Place
+) -> _T:
+    try:
+        async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+            return await work(Client(channel))
+    except grpc.aio.AioRpcError as error:
+        raise from_status(error, address, place) from error

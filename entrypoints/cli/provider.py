@@ -1,0 +1,208 @@
+"""The commands `espalier provider …`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from entrypoints.cli.client import CALL_TIMEOUT, DEFAULT_ADDRESS, Address, Client, run
+from entrypoints.cli.content import read_text
+from entrypoints.cli.failures import EXIT_FAILED, reported
+from entrypoints.cli.output import (
+    Json,
+    as_dict,
+    enum_text,
+    print_facts,
+    print_json,
+    print_table,
+    time_text,
+)
+from entrypoints.cli.provider_file import read_provider_file
+from espalier.v1 import common_pb2, provider_pb2
+
+app = typer.Typer(no_args_is_help=True, help="Configure the email providers that campaigns use.")
+
+Nickname = Annotated[str, typer.Argument(help="The provider's nickname, in any letter case.")]
+
+
+@app.command("apply")
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The provider, as YAML.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and store nothing.")
+    ] = False,
+    json: Json = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Create a provider, or replace the one of that nickname, from a YAML file.
+
+    The file has the names of the API's fields. A password or a header's value may be ${NAME}, which
+    is taken from the environment. Secrets that the file leaves out stay as they are stored.
+    """
+    with reported():
+        source = read_provider_file(file, os.environ)
+
+    async def work(client: Client) -> provider_pb2.ConfigureProviderResponse:
+        request = provider_pb2.ConfigureProviderRequest(
+            provider=source.provider, validate_only=dry_run
+        )
+        return await client.providers.ConfigureProvider(request, timeout=CALL_TIMEOUT)
+
+    response = run(address, work, source.place)
+    for warning in response.warnings:
+        typer.secho(
+            f"Warning: {source.place(warning.field)}: {warning.message}",
+            err=True,
+            fg=typer.colors.YELLOW,
+        )
+    if json:
+        print_json(as_dict(response))
+        return
+    done = "created" if response.created else "replaced"
+    would = "is valid and would be " if dry_run else "is "
+    typer.echo(f"Provider {response.provider.nickname} {would}{done}.")
+    if response.provider.callback_url:
+        typer.echo(f"Callback URL, for the provider's settings: {response.provider.callback_url}")
+
+
+@app.command("get")
+def get(nickname: Nickname, json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
+    """Show one provider. Secrets are never shown."""
+
+    async def work(client: Client) -> provider_pb2.Provider:
+        request = provider_pb2.GetProviderRequest(nickname=nickname)
+        response = await client.providers.GetProvider(request, timeout=CALL_TIMEOUT)
+        return response.provider
+
+    provider = run(address, work)
+    if json:
+        print_json(as_dict(provider))
+    else:
+        print_facts(_facts(provider))
+
+
+@app.command("list")
+def list_(json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
+    """List all providers."""
+    providers = run(address, _all_providers)
+    if json:
+        print_json({"providers": [as_dict(provider) for provider in providers]})
+        return
+    print_table(
+        ("NICKNAME", "TYPE", "ENDPOINT", "UPDATED"),
+        (
+            (p.nickname, _request_type(p), p.http_endpoint, time_text(p, "update_time"))
+            for p in providers
+        ),
+        "There is no provider yet. Make one with `espalier provider apply FILE.yaml`.",
+    )
+
+
+@app.command("delete")
+def delete(
+    nickname: Nickname,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Delete a provider; its callback URL stops working."""
+    if not yes:
+        typer.confirm(f"Delete provider {nickname}? Its callback URL stops working.", abort=True)
+
+    async def work(client: Client) -> None:
+        request = provider_pb2.DeleteProviderRequest(nickname=nickname)
+        await client.providers.DeleteProvider(request, timeout=CALL_TIMEOUT)
+
+    run(address, work)
+    typer.echo(f"Provider {nickname} is deleted.")
+
+
+@app.command("test")
+def send_test(
+    nickname: Nickname,
+    to: Annotated[str, typer.Option("--to", help="Address that gets the message.")],
+    subject: Annotated[str, typer.Option(help="Subject line.")] = "Test email",
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="File with the HTML body.")
+    ] = None,
+    json: Json = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Send one real message through a provider, and show the request and the answer.
+
+    The exit code is 1 unless the provider accepted the message.
+    """
+    with reported():
+        body = read_text(html) if html else "<p>This is a test email.</p>"
+
+    async def work(client: Client) -> provider_pb2.SendTestEmailResponse:
+        request = provider_pb2.SendTestEmailRequest(
+            nickname=nickname,
+            recipient=common_pb2.Recipient(email=to),
+            campaign=common_pb2.CampaignSpec(subject=subject, html=body),
+        )
+        # The provider's own timeout may be ten minutes.
+        return await client.providers.SendTestEmail(request, timeout=600 + CALL_TIMEOUT)
+
+    response = run(address, work)
+    if json:
+        print_json(as_dict(response))
+    else:
+        _print_exchange(response)
+    if not response.accepted:
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _all_providers(client: Client) -> list[provider_pb2.Provider]:
+    providers: list[provider_pb2.Provider] = []
+    request = provider_pb2.ListProvidersRequest(page_size=1000)
+    while True:
+        page = await client.providers.ListProviders(request, timeout=CALL_TIMEOUT)
+        providers.extend(page.providers)
+        if not page.next_page_token:
+            return providers
+        request.page_token = page.next_page_token
+
+
+def _request_type(provider: provider_pb2.Provider) -> str:
+    return enum_text(provider, "request_type").upper()
+
+
+def _facts(provider: provider_pb2.Provider) -> dict[str, str]:
+    basic = provider.authentication.HasField("basic")
+    return {
+        "Nickname": provider.nickname,
+        "Request": f"{_request_type(provider)} {provider.http_endpoint}",
+        "Authentication": f"basic, {provider.authentication.basic.username}" if basic else "none",
+        "Headers": "\n".join(
+            f"{h.name}: {'***' if h.secret else h.value}" for h in provider.headers
+        ),
+        "Query": "\n".join(f"{p.name}={p.value}" for p in provider.query_parameters),
+        "Batch": f"up to {provider.batch.max_messages}" if provider.HasField("batch") else "",
+        "From": f"{provider.default_from_name} <{provider.default_from_address}>"
+        if provider.default_from_address
+        else "",
+        "Reply to": provider.default_reply_to_address,
+        "Callback URL": provider.callback_url,
+        "Paused until": time_text(provider.status, "paused_until"),
+        "Paused because": provider.status.pause_reason,
+        "Updated": time_text(provider, "update_time"),
+        "Template": provider.parameters,
+    }
+
+
+def _print_exchange(response: provider_pb2.SendTestEmailResponse) -> None:
+    exchange = response.exchange
+    typer.echo(exchange.request.curl)
+    typer.echo("")
+    if exchange.status_code:
+        typer.echo(f"HTTP {exchange.status_code}")
+        for header in exchange.response_headers:
+            typer.echo(f"{header.name}: {header.value}")
+        typer.echo(exchange.response_body)
+    if exchange.transport_error:
+        typer.echo(f"No whole answer came: {exchange.transport_error}")
+    verdict = "accepted" if response.accepted else "did not accept"
+    typer.echo(f"The provider {verdict} message {response.message_id}.")

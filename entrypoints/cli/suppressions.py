@@ -1,0 +1,107 @@
+"""The commands `espalier suppressions …`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from entrypoints.cli.client import CALL_TIMEOUT, DEFAULT_ADDRESS, Address, Client, run
+from entrypoints.cli.output import Json, as_dict, enum_text, print_json, print_table, time_text
+from espalier.v1 import suppression_pb2
+
+app = typer.Typer(no_args_is_help=True, help="Addresses that are not to be mailed.")
+
+Emails = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="1 to 1,000 addresses.")]
+
+
+@app.command("list")
+def list_(
+    prefix: Annotated[str, typer.Option(help="Only addresses that begin with this.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most entries to show.")] = 100,
+    json: Json = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """List suppressed addresses, newest first."""
+
+    async def work(client: Client) -> suppression_pb2.ListSuppressionsResponse:
+        request = suppression_pb2.ListSuppressionsRequest(page_size=limit, email_prefix=prefix)
+        return await client.suppressions.ListSuppressions(request, timeout=CALL_TIMEOUT)
+
+    response = run(address, work)
+    if json:
+        print_json({"suppressions": [as_dict(entry) for entry in response.suppressions]})
+        return
+    print_table(
+        ("ADDRESS", "REASON", "SINCE", "DETAIL"),
+        ((s.email, *_why(s)) for s in response.suppressions),
+        "No address is suppressed.",
+    )
+    if response.next_page_token:
+        typer.echo("There are more: raise --limit, or narrow down with --prefix.", err=True)
+
+
+@app.command("check")
+def check(emails: Emails, json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
+    """Tell which addresses are suppressed, and why."""
+
+    async def work(client: Client) -> suppression_pb2.CheckSuppressionsResponse:
+        request = suppression_pb2.CheckSuppressionsRequest(emails=emails)
+        return await client.suppressions.CheckSuppressions(request, timeout=CALL_TIMEOUT)
+
+    response = run(address, work)
+    if json:
+        print_json(as_dict(response))
+        return
+    print_table(
+        ("ADDRESS", "SUPPRESSED", "REASON", "SINCE", "DETAIL"),
+        (
+            (r.email, "yes", *_why(r.suppression)) if r.suppressed else (r.email, "no", "", "", "")
+            for r in response.results
+        ),
+        "No address was given.",
+    )
+
+
+@app.command("add")
+def add(
+    emails: Emails,
+    detail: Annotated[str, typer.Option(help="Why, for those who look at it later.")] = "",
+    json: Json = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Suppress addresses: nothing is sent to them any more."""
+
+    async def work(client: Client) -> suppression_pb2.AddSuppressionsResponse:
+        request = suppression_pb2.AddSuppressionsRequest(emails=emails, detail=detail)
+        return await client.suppressions.AddSuppressions(request, timeout=CALL_TIMEOUT)
+
+    response = run(address, work)
+    if json:
+        print_json(as_dict(response))
+    else:
+        typer.echo(
+            f"Suppressed: {response.added_count}. "
+            f"Suppressed before: {response.already_suppressed_count}."
+        )
+
+
+@app.command("remove")
+def remove(emails: Emails, json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
+    """Take addresses off the list: they are mailed again."""
+
+    async def work(client: Client) -> suppression_pb2.RemoveSuppressionsResponse:
+        request = suppression_pb2.RemoveSuppressionsRequest(emails=emails)
+        return await client.suppressions.RemoveSuppressions(request, timeout=CALL_TIMEOUT)
+
+    response = run(address, work)
+    if json:
+        print_json(as_dict(response))
+    else:
+        typer.echo(
+            f"Taken off the list: {response.removed_count}. Not on it: {response.not_found_count}."
+        )
+
+
+def _why(entry: suppression_pb2.Suppression) -> tuple[str, str, str]:
+    return enum_text(entry, "reason"), time_text(entry, "create_time"), entry.detail

@@ -1,0 +1,144 @@
+"""The callback URL on a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from io import BytesIO
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+
+from domain.callback import BAD_REQUEST_TEXT, MAX_BODY_BYTES, Attributed, Unprocessed
+from domain.errors import TryLater
+from domain.message_id import MessageIds
+from domain.provider import Provider
+from entrypoints.callbacks import callback_app
+from services.record_callback import RecordCallback
+from tests.domain.provider_samples import POST
+from tests.fakes.clock import FakeClock
+
+NOW = 1_750_000_000.0
+IDS = MessageIds(b"k" * 32)
+ACME = Provider(
+    provider_id=1, version=1, config=POST, callback_token="tok", created_at=NOW, updated_at=NOW
+)
+EVENT = {"type": "delivered", "email": "a@example.com", "meta": IDS.campaign_message(1, 0)}
+GOOD = orjson.dumps({"version": "v2", "events": {"success": [EVENT]}})
+
+
+class Log:
+    def __init__(self) -> None:
+        self.stored = 0
+        self.busy = False
+
+    async def record_callbacks(
+        self,
+        provider: Provider,
+        events: Sequence[Attributed],
+        unprocessed: Sequence[Unprocessed],
+        *,
+        received_at: float,
+    ) -> Sequence[Attributed]:
+        if self.busy:
+            raise TryLater("the database is busy", retry_after_seconds=1.5)
+        self.stored += len(events)
+        return ()
+
+
+async def find(token: str) -> Provider | None:
+    return ACME if token == "tok" else None
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+async def url(log: Log) -> AsyncIterator[str]:
+    app = callback_app(find, RecordCallback(log, IDS, FakeClock(NOW)))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def test_a_good_callback_is_answered_with_its_counts(
+    url: str, log: Log, client: aiohttp.ClientSession
+) -> None:
+    async with client.post(f"{url}/callbacks/tok", data=GOOD) as answer:
+        assert answer.status == 200
+        assert (await answer.json())["PROCESSED_EVENTS"] == 1
+    assert log.stored == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", "body"),
+        (b"\xff\x00", "body"),
+        (b"{}", "version"),
+        (b'{"version":"v2","events":{"failed":[{}]}}', "events.failed[0].type"),
+        pytest.param(b" " * (MAX_BODY_BYTES + 1), "body", id="too long"),
+    ],
+)
+async def test_a_bad_body_is_refused_with_the_text_and_the_path(
+    url: str, log: Log, client: aiohttp.ClientSession, body: bytes, path: str
+) -> None:
+    async with client.post(f"{url}/callbacks/tok", data=BytesIO(body)) as answer:
+        assert answer.status == 400
+        said = await answer.json()
+    assert said["error"] == BAD_REQUEST_TEXT
+    assert path in [fault["path"] for fault in said["faults"]]
+    assert log.stored == 0
+
+
+async def test_an_endless_body_is_refused_before_it_ends(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "POST /callbacks/tok HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(head.encode())
+    piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    for _ in range(MAX_BODY_BYTES // 65536 + 1):
+        writer.write(piece)
+    line = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    assert b" 400 " in line
+
+
+async def test_a_body_that_is_not_gzip_as_announced_is_refused(
+    url: str, client: aiohttp.ClientSession
+) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    async with client.post(f"{url}/callbacks/tok", data=GOOD, headers=headers) as answer:
+        assert answer.status == 400
+
+
+@pytest.mark.parametrize("path", ["/callbacks/other", "/callbacks/%00", "/callbacks/", "/"])
+async def test_an_unknown_token_is_not_found(
+    url: str, client: aiohttp.ClientSession, path: str
+) -> None:
+    async with client.post(url + path, data=GOOD) as answer:
+        assert answer.status == 404
+
+
+async def test_only_post_is_allowed(url: str, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{url}/callbacks/tok") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_busy_database_asks_for_the_same_request_later(
+    url: str, log: Log, client: aiohttp.ClientSession
+) -> None:
+    log.busy = True
+    async with client.post(f"{url}/callbacks/tok", data=GOOD) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

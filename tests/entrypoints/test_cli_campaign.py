@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from espalier.v1 import campaign_pb2
+from tests.entrypoints.cli_server import espalier, serving
+
+
+def _campaign(
+    campaign_id: str, state: campaign_pb2.CampaignState.ValueType, reason: str = ""
+) -> campaign_pb2.Campaign:
+    return campaign_pb2.Campaign(
+        campaign_id=campaign_id,
+        provider="acme",
+        subject="Hi",
+        state=state,
+        state_reason=reason,
+        counts=campaign_pb2.MessageCounts(total=1_234, queued=1_000, sending=234),
+    )
+
+
+class _Campaigns:
+    def __init__(self) -> None:
+        self.list_request = campaign_pb2.ListCampaignsRequest()
+
+    def ListCampaigns(
+        self, request: campaign_pb2.ListCampaignsRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.ListCampaignsResponse:
+        self.list_request = request
+        return campaign_pb2.ListCampaignsResponse(
+            campaigns=[]
+            if request.provider
+            else [_campaign("7", campaign_pb2.CAMPAIGN_STATE_SENDING)]
+        )
+
+    def GetCampaign(
+        self, request: campaign_pb2.GetCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.GetCampaignResponse:
+        return campaign_pb2.GetCampaignResponse(
+            campaign=_campaign(request.campaign_id, campaign_pb2.CAMPAIGN_STATE_SENDING)
+        )
+
+    def PauseCampaign(
+        self, request: campaign_pb2.PauseCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.PauseCampaignResponse:
+        state = campaign_pb2.CAMPAIGN_STATE_PAUSED
+        return campaign_pb2.PauseCampaignResponse(
+            campaign=_campaign(request.campaign_id, state, request.reason)
+        )
+
+    def ResumeCampaign(
+        self, request: campaign_pb2.ResumeCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.ResumeCampaignResponse:
+        return campaign_pb2.ResumeCampaignResponse(
+            campaign=_campaign(request.campaign_id, campaign_pb2.CAMPAIGN_STATE_SENDING)
+        )
+
+    def CancelCampaign(
+        self, request: campaign_pb2.CancelCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.CancelCampaignResponse:
+        state = campaign_pb2.CAMPAIGN_STATE_CANCELLED
+        return campaign_pb2.CancelCampaignResponse(
+            campaign=_campaign(request.campaign_id, state, request.reason)
+        )
+
+    def WatchCampaign(
+        self, request: campaign_pb2.WatchCampaignRequest, context: grpc.ServicerContext
+    ) -> Iterator[campaign_pb2.WatchCampaignResponse]:
+        state = campaign_pb2.CAMPAIGN_STATE_COMPLETED
+        if request.campaign_id == "13":
+            state = campaign_pb2.CAMPAIGN_STATE_FAILED
+        yield campaign_pb2.WatchCampaignResponse(campaign=_campaign(request.campaign_id, state))
+
+
+def test_the_list_shows_where_each_campaign_stands() -> None:
+    servicer = _Campaigns()
+    with serving(campaigns=servicer) as address:
+        table = espalier("campaign", "list", "--limit", "3", "--address", address)
+        assert servicer.list_request.page_size == 3
+        none = espalier("campaign", "list", "--provider", "x", "--address", address)
+    assert table.stdout.splitlines()[1].split() == ["7", "acme", "sending", "1,234", "1,234", "Hi"]
+    assert "There is no campaign yet" in none.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "reason"),
+    [
+        (("show", "7"), "CAMPAIGN_STATE_SENDING", ""),
+        (("pause", "7", "--reason", "wait"), "CAMPAIGN_STATE_PAUSED", "wait"),
+        (("resume", "7"), "CAMPAIGN_STATE_SENDING", ""),
+        (("cancel", "7", "--reason", "a typo"), "CAMPAIGN_STATE_CANCELLED", "a typo"),
+        (("watch", "7"), "CAMPAIGN_STATE_COMPLETED", ""),
+    ],
+)
+def test_each_command_calls_its_rpc_and_shows_the_campaign(
+    arguments: tuple[str, ...], state: str, reason: str
+) -> None:
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier("campaign", *arguments, "--json", "--address", address)
+    assert result.exit_code == 0, result.output
+    campaign = json.loads(result.stdout)
+    assert (campaign["campaign_id"], campaign["state"]) == ("7", state)
+    assert campaign["state_reason"] == reason
+
+
+def test_watching_a_campaign_that_fails_ends_with_exit_code_1() -> None:
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier("campaign", "watch", "13", "--address", address)
+    assert result.exit_code == 1
+    assert "failed" in result.stdout

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+from google.rpc import code_pb2
+
+from espalier.v1 import common_pb2, provider_pb2
+from tests.entrypoints.cli_server import INVALID_ARGUMENT, espalier, refuse, serving
+
+_FILE = "nickname: acme\nrequest_type: GET\nhttp_endpoint: https://esp.example/send\n"
+
+
+class _Providers:
+    """Keeps the requests, and knows the providers p0 to p2 in two pages."""
+
+    def __init__(self) -> None:
+        self.requests: list[object] = []
+
+    def ConfigureProvider(
+        self, request: provider_pb2.ConfigureProviderRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureProviderResponse:
+        self.requests.append(request)
+        if request.provider.nickname == "bad":
+            refuse(
+                context,
+                INVALID_ARGUMENT,
+                "2 fields are not valid.",
+                provider__http_endpoint="It needs a host.",
+                provider__parameters="Required.",
+            )
+        response = provider_pb2.ConfigureProviderResponse(provider=request.provider, created=True)
+        response.provider.callback_url = "http://localhost/callbacks/t0ken"
+        response.warnings.append(
+            common_pb2.Warning(field="provider.http_endpoint", reason="X", message="Look twice.")
+        )
+        return response
+
+    def GetProvider(
+        self, request: provider_pb2.GetProviderRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetProviderResponse:
+        refuse(context, code_pb2.NOT_FOUND, f"There is no provider {request.nickname}.")
+        raise AssertionError
+
+    def ListProviders(
+        self, request: provider_pb2.ListProvidersRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ListProvidersResponse:
+        if request.page_token:
+            return provider_pb2.ListProvidersResponse(providers=[_provider("p2")])
+        return provider_pb2.ListProvidersResponse(
+            providers=[_provider("p0"), _provider("[red]p1")], next_page_token="more"
+        )
+
+    def DeleteProvider(
+        self, request: provider_pb2.DeleteProviderRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DeleteProviderResponse:
+        self.requests.append(request)
+        return provider_pb2.DeleteProviderResponse()
+
+    def SendTestEmail(
+        self, request: provider_pb2.SendTestEmailRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.SendTestEmailResponse:
+        self.requests.append(request)
+        status = 202 if request.nickname == "good" else 403
+        return provider_pb2.SendTestEmailResponse(
+            accepted=status == 202,
+            message_id="m-1",
+            exchange=provider_pb2.HttpExchange(
+                request=common_pb2.HttpRequest(curl="curl -X POST https://esp.example"),
+                status_code=status,
+                response_body="the answer",
+            ),
+        )
+
+
+def _provider(nickname: str) -> provider_pb2.Provider:
+    return provider_pb2.Provider(
+        nickname=nickname,
+        request_type=provider_pb2.REQUEST_TYPE_POST,
+        http_endpoint="https://esp.example",
+    )
+
+
+def test_apply_stores_the_file_and_tells_the_callback_url(tmp_path: Path) -> None:
+    path = tmp_path / "esp.yaml"
+    path.write_text(_FILE)
+    servicer = _Providers()
+    with serving(providers=servicer) as address:
+        result = espalier("provider", "apply", str(path), ESPALIER_ADDRESS=address)
+    assert result.exit_code == 0, result.output
+    assert "Provider acme is created." in result.stdout
+    assert "http://localhost/callbacks/t0ken" in result.stdout
+    assert f"Warning: {path}:3: provider.http_endpoint: Look twice." in result.stderr
+    [request] = servicer.requests
+    assert isinstance(request, provider_pb2.ConfigureProviderRequest)
+    assert request.provider.http_endpoint == "https://esp.example/send"
+    assert not request.validate_only
+
+
+def test_a_dry_run_only_validates(tmp_path: Path) -> None:
+    path = tmp_path / "esp.yaml"
+    path.write_text(_FILE)
+    servicer = _Providers()
+    with serving(providers=servicer) as address:
+        result = espalier("provider", "apply", str(path), "--dry-run", "--address", address)
+    assert "is valid and would be created" in result.stdout
+    [request] = servicer.requests
+    assert isinstance(request, provider_pb2.ConfigureProviderRequest)
+    assert request.validate_only
+
+
+def test_every_violation_is_told_with_its_line_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "esp.yaml"
+    path.write_text(_FILE.replace("acme", "bad"))
+    with serving(providers=_Providers()) as address:
+        result = espalier("provider", "apply", str(path), "--address", address)
+    assert result.exit_code == 2
+    assert "Invalid argument: 2 fields are not valid." in result.stderr
+    assert f"{path}:3: provider.http_endpoint: It needs a host." in result.stderr
+    assert f"{path}:1: provider.parameters: Required." in result.stderr
+
+
+def test_a_broken_file_is_never_sent(tmp_path: Path) -> None:
+    path = tmp_path / "esp.yaml"
+    path.write_text(_FILE + "oops: 1\n")
+    servicer = _Providers()
+    with serving(providers=servicer) as address:
+        result = espalier("provider", "apply", str(path), "--address", address)
+    assert result.exit_code == 2
+    assert f"{path}:4: provider has no field `oops`" in result.stderr
+    assert servicer.requests == []
+
+
+def test_an_unknown_provider_ends_with_exit_code_3() -> None:
+    with serving(providers=_Providers()) as address:
+        result = espalier("provider", "get", "nobody", "--address", address)
+    assert result.exit_code == 3
+    assert "There is no provider nobody." in result.stderr
+
+
+def test_list_reads_every_page_and_takes_no_name_for_markup() -> None:
+    with serving(providers=_Providers()) as address:
+        table = espalier("provider", "list", "--address", address)
+        as_json = espalier("provider", "list", "--json", "--address", address)
+    assert "[red]p1" in table.stdout
+    assert [p["nickname"] for p in json.loads(as_json.stdout)["providers"]] == [
+        "p0",
+        "[red]p1",
+        "p2",
+    ]
+
+
+def test_delete_asks_first() -> None:
+    servicer = _Providers()
+    with serving(providers=servicer) as address:
+        asked = espalier("provider", "delete", "p0", "--address", address)
+        assert asked.exit_code == 1
+        assert servicer.requests == []
+        told = espalier("provider", "delete", "p0", "--yes", "--address", address)
+    assert told.exit_code == 0
+    assert servicer.requests == [provider_pb2.DeleteProviderRequest(nickname="p0")]
+
+
+def test_a_refused_test_email_ends_with_exit_code_1() -> None:
+    with serving(providers=_Providers()) as address:
+        good = espalier("provider", "test", "good", "--to", "a@b.example", "--address", address)
+        bad = espalier("provider", "test", "bad", "--to", "a@b.example", "--address", address)
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert "HTTP 202" in good.stdout
+    assert "The provider did not accept message m-1." in bad.stdout
+
+
+def test_a_service_that_does_not_run_is_told_with_the_way_to_start_it() -> None:
+    with socket.socket() as reserved:
+        # Bound and not listening: nobody answers there, and nobody else can take the port.
+        reserved.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        result = espalier("provider", "list", "--address", address)
+    assert result.exit_code == 5
+    assert f"Is the service running at {address}?" in result.stderr
+    assert "espalier serve" in result.stderr
+
+
+def test_the_help_names_every_command() -> None:
+    result = espalier("--help")
+    assert result.exit_code == 0
+    for command in ("provider", "send", "campaign", "events", "suppressions", "simulate-esp"):
+        assert command in result.stdout
+
+
+def test_the_shell_completes_commands() -> None:
+    completing = {"_ESPALIER_COMPLETE": "complete_bash", "COMP_WORDS": "espalier pro"}
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv[0] = 'espalier'; from entrypoints.main import main; main()",
+        ],
+        env={**os.environ, **completing, "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.stdout.split() == ["provider"], result.stderr

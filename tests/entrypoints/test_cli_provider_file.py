@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from entrypoints.cli.failures import EXIT_INVALID, Failure
+from entrypoints.cli.provider_file import ProviderFile, read_provider_file
+from espalier.v1 import provider_pb2
+
+_FULL = """\
+nickname: acme
+request_type: post
+http_endpoint: https://esp.example/send
+authentication:
+  basic:
+    username: api
+    password: ${ESP_PASSWORD}
+headers:
+  - name: X-Key
+    value: ${ESP_KEY}
+    secret: yes
+  - name: X-Version
+    value: 3
+parameters: |
+  {"to": "$$To"} // the template
+batch:
+  max_messages: 500
+default_from_name: ${NOT_A_SECRET}
+preference_center: {kind: NONE}
+limits:
+  max_requests_per_second: 2.5
+  timeout: 1500ms
+idempotency_key:
+  disabled: true
+"""
+
+
+def _read(tmp_path: Path, text: str, **environment: str) -> ProviderFile:
+    path = tmp_path / "esp.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_provider_file(path, environment)
+
+
+def test_every_kind_of_field_is_read(tmp_path: Path) -> None:
+    found = _read(tmp_path, _FULL, ESP_PASSWORD="p", ESP_KEY="k").provider
+    assert found == provider_pb2.Provider(
+        nickname="acme",
+        request_type=provider_pb2.REQUEST_TYPE_POST,
+        http_endpoint="https://esp.example/send",
+        authentication=provider_pb2.Authentication(
+            basic=provider_pb2.BasicAuthentication(username="api", password="p")
+        ),
+        headers=[
+            provider_pb2.Header(name="X-Key", value="k", secret=True),
+            provider_pb2.Header(name="X-Version", value="3"),
+        ],
+        parameters='{"to": "$$To"} // the template\n',
+        batch=provider_pb2.Batch(max_messages=500),
+        default_from_name="${NOT_A_SECRET}",
+        preference_center=provider_pb2.PreferenceCenter(
+            kind=provider_pb2.PREFERENCE_CENTER_KIND_NONE
+        ),
+        limits=provider_pb2.Limits(
+            max_requests_per_second=2.5, timeout=Duration(seconds=1, nanos=500_000_000)
+        ),
+        idempotency_key=provider_pb2.IdempotencyKey(disabled=True),
+    )
+
+
+def test_a_message_without_fields_is_chosen_by_its_name_alone(tmp_path: Path) -> None:
+    found = _read(tmp_path, "authentication:\n  none:\n").provider
+    assert found.authentication.WhichOneof("method") == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("nickname: a\nnicname: b\n", 2, "did you mean `nickname`?"),
+        ("nickname: a\nnickname: b\n", 2, "`nickname` stands here twice"),
+        ("nickname: a\nrequest_type: PUT\n", 2, "must be one of GET, POST"),
+        ("headers:\n  name: X\n", 2, "provider.headers must be a list"),
+        ("headers:\n  - X-Key\n", 2, "provider.headers[0] must be a mapping"),
+        ("batch:\n  max_messages: many\n", 2, "must be a whole number"),
+        ("batch:\n  max_messages: 3000000000\n", 2, "too large"),
+        ("limits:\n  max_requests_per_second: fast\n", 2, "must be a number"),
+        ("limits:\n  timeout: 30\n", 2, "such as 30s or 500ms"),
+        ("idempotency_key:\n  disabled: maybe\n", 2, "must be true or false"),
+        ("nickname:\n  - a\n", 2, "must be a single value"),
+        ("nickname: [a\n", 2, "not valid YAML"),
+        ("- a\n", 1, "provider must be a mapping"),
+        (
+            "authentication:\n  basic:\n    password: ${NOPE}\n",
+            3,
+            "wants the environment variable NOPE, which is not set",
+        ),
+    ],
+)
+def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+    with pytest.raises(Failure) as caught:
+        _read(tmp_path, text)
+    assert caught.value.message.startswith(f"{tmp_path / 'esp.yaml'}:{line}: ")
+    assert says in caught.value.message
+    assert caught.value.exit_code == EXIT_INVALID
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"nowhere\.yaml cannot be read: No such file"):
+        read_provider_file(tmp_path / "nowhere.yaml", {})
+
+
+def test_an_empty_file_says_what_belongs_in_it(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="is empty: give at least nickname"):
+        _read(tmp_path, "# nothing\n")
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        ("provider.nickname", 1),
+        ("provider.headers[1].name", 12),
+        ("provider.headers[1].secret", 12),
+        ("provider.parameters#/to", 14),
+        ("provider.batch.max_bytes", 17),
+        ("provider.default_from_address", 1),
+        ("etag", 1),
+    ],
+)
+def test_a_violation_is_placed_on_the_nearest_line(tmp_path: Path, field: str, line: int) -> None:
+    found = _read(tmp_path, _FULL, ESP_PASSWORD="p", ESP_KEY="k")
+    assert found.place(field) == f"{tmp_path / 'esp.yaml'}:{line}: {field}"
