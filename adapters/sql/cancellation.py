@@ -8,7 +8,7 @@ its queued messages get rows of their own, which outweigh whatever the worker st
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
@@ -81,7 +81,8 @@ async def _move(
 
 
 def _this(chunk: Row[Any]) -> ColumnElement[bool]:
-    return (_chunks.c.campaign_number == chunk.campaign_number) & (_chunks.c.number == chunk.number)
+    campaign_number, number = chunk.campaign_number, chunk.number
+    return and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)
 
 
 async def _own_rows(connection: AsyncConnection, chunk: Row[Any]) -> int:
