@@ -13,7 +13,6 @@ from domain.callback import Attributed, Unprocessed
 from domain.events import EVENTS_OF_CALLBACK, Cursor, LogEntry
 from domain.provider import Provider
 
-
 # Bounds one transaction: a call has up to a thousand events.
 _CALLS_PER_COMMIT = 64
 
@@ -83,7 +82,7 @@ class SqlEventLog:
             del self._waiting[: len(calls)]
             try:
                 answers = await self._commit(calls)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - every caller is told, each in its own task
                 _fail(calls, error)
             except BaseException:
                 # The loop is closing: whoever waits must not wait for ever.

@@ -1,0 +1,165 @@
+"""The providers in SQL."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.secret_box import SecretBox
+from adapters.sql import schema
+from adapters.sql.campaign_rows import STAGED
+from adapters.sql.database import Database
+from adapters.sql.provider_codec import decode, encode
+from domain.campaign import CampaignState
+from domain.errors import Conflict, NotFound, NotPossibleNow
+from domain.provider import Provider, ProviderConfig, nickname_key
+
+_providers, _versions, _campaigns = schema.providers, schema.provider_versions, schema.campaigns
+
+# 192 random bits, in URL-safe text.
+_TOKEN_BYTES = 24
+
+
+class SqlProviderRepository:
+    """Every configuration is a row that is never changed; secrets are sealed."""
+
+    def __init__(self, database: Database, secret_box: SecretBox) -> None:
+        self._database = database
+        self._box = secret_box
+
+    async def configure(
+        self, nickname: str, update: Callable[[Provider | None], ProviderConfig]
+    ) -> tuple[Provider, bool]:
+        async with self._database.writing() as connection:
+            found = _current(_named(nickname)).with_for_update()
+            row = (await connection.execute(found)).one_or_none()
+            config = update(None if row is None else self._provider(row))
+            provider_id = await self._raise_version(connection, row, config)
+            stored = (await connection.execute(_current(_providers.c.id == provider_id))).one()
+            return self._provider(stored), row is None
+
+    async def get(self, nickname: str) -> Provider:
+        return await self._one(_named(nickname), nickname)
+
+    async def by_id(self, provider_id: int) -> Provider:
+        return await self._one(_providers.c.id == provider_id, str(provider_id))
+
+    async def version(self, provider_id: int, version: int) -> ProviderConfig:
+        found = select(_versions).where(
+            _versions.c.provider_id == provider_id, _versions.c.version == version
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(found)).one_or_none()
+        if row is None:
+            raise NotFound("version of a provider", f"{provider_id}-{version}")
+        return self._config(row)
+
+    async def by_callback_token(self, token: str) -> Provider | None:
+        async with self._database.reading() as connection:
+            found = _current(_providers.c.callback_token == token)
+            row = (await connection.execute(found)).one_or_none()
+        return None if row is None else self._provider(row)
+
+    async def list(self, *, after: str, limit: int) -> Sequence[Provider]:
+        found = _current(_providers.c.nickname_key > after)
+        page = found.order_by(_providers.c.nickname_key).limit(limit)
+        async with self._database.reading() as connection:
+            return [self._provider(row) for row in await connection.execute(page)]
+
+    async def delete(self, nickname: str, *, etag: str) -> None:
+        async with self._database.writing() as connection:
+            found = _current(_named(nickname)).with_for_update()
+            row = (await connection.execute(found)).one_or_none()
+            if row is None:
+                raise NotFound("provider", nickname)
+            if etag not in ("", self._provider(row).etag):
+                raise Conflict("provider", nickname)
+            await _refuse_while_in_use(connection, row)
+            freed = update(_providers).where(_providers.c.id == row.id)
+            await connection.execute(freed.values(nickname_key=None))
+
+    async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
+        paused_until = _providers.c.paused_until
+        shorter = or_(paused_until.is_(None), paused_until < until)
+        paused = update(_providers).where(_providers.c.id == provider_id, shorter)
+        async with self._database.writing() as connection:
+            await connection.execute(paused.values(paused_until=until, pause_reason=reason))
+
+    async def _one(self, which: ColumnElement[bool], name: str) -> Provider:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(_current(which))).one_or_none()
+        if row is None:
+            raise NotFound("provider", name)
+        return self._provider(row)
+
+    async def _raise_version(
+        self, connection: AsyncConnection, row: Row[Any] | None, config: ProviderConfig
+    ) -> int:
+        """Stores the configuration as the provider's next version; the provider's id."""
+        version = 1 if row is None else row.version + 1
+        now = self._database.clock.now()
+        names = {"nickname": config.nickname, "nickname_key": nickname_key(config.nickname)}
+        values = {**names, "version": version, "updated_at": now}
+        if row is None:
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+            new = insert(_providers).values(**values, callback_token=token, created_at=now)
+            provider_id = await connection.scalar(new.returning(_providers.c.id))
+        else:
+            provider_id = row.id
+            this = _providers.c.id == provider_id
+            await connection.execute(update(_providers).where(this).values(values))
+        text, sensitive = encode(config)
+        await connection.execute(
+            insert(_versions).values(
+                provider_id=provider_id,
+                version=version,
+                config=text,
+                secrets=self._box.seal(sensitive),
+            )
+        )
+        return int(provider_id)
+
+    def _provider(self, row: Row[Any]) -> Provider:
+        return Provider(
+            provider_id=row.id,
+            version=row.version,
+            config=self._config(row),
+            callback_token=row.callback_token,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            paused_until=row.paused_until,
+            pause_reason=row.pause_reason,
+        )
+
+    def _config(self, row: Row[Any]) -> ProviderConfig:
+        return decode(row.config, self._box.open(row.secrets))
+
+
+def _named(nickname: str) -> ColumnElement[bool]:
+    named: ColumnElement[bool] = _providers.c.nickname_key == nickname_key(nickname)
+    return named
+
+
+def _current(which: ColumnElement[bool]) -> Select[Any]:
+    """Providers with their present configuration."""
+    present = and_(
+        _versions.c.provider_id == _providers.c.id, _versions.c.version == _providers.c.version
+    )
+    columns = (_providers, _versions.c.config, _versions.c.secrets)
+    return select(*columns).join_from(_providers, _versions, present).where(which)
+
+
+async def _refuse_while_in_use(connection: AsyncConnection, row: Row[Any]) -> None:
+    unended = [state.value for state in CampaignState if not state.ended]
+    in_use = select(_campaigns.c.number).where(
+        _campaigns.c.provider_id == row.id, _campaigns.c.state.in_([*unended, STAGED])
+    )
+    number = await connection.scalar(in_use.limit(1))
+    if number is not None:
+        raise NotPossibleNow(
+            f"campaign {number} still sends through provider {row.nickname!r}; wait for it to end "
+            "or cancel it",
+            reason="PROVIDER_IN_USE",
+        )

@@ -1,0 +1,71 @@
+"""The suppressed addresses in SQL."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql import schema
+from adapters.sql.database import Database
+from domain.suppression import Suppression, SuppressionReason
+
+_table = schema.suppressions
+# Keys in one statement: every database takes so many parameters.
+_KEYS = 500
+
+
+class SqlSuppressionRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def suppressed(self, keys: Collection[str]) -> Mapping[str, Suppression]:
+        async with self._database.reading() as connection:
+            return await _found(connection, keys)
+
+    async def add(self, suppressions: Sequence[Suppression]) -> int:
+        # Reversed, so that of two with one key the first stays.
+        by_key = {s.key: s for s in reversed(suppressions)}
+        async with self._database.writing() as connection:
+            there = await _found(connection, by_key)
+            rows = [asdict(s) for key, s in by_key.items() if key not in there]
+            if rows:
+                await connection.execute(insert(_table), rows)
+        return len(rows)
+
+    async def remove(self, keys: Collection[str]) -> int:
+        removed = 0
+        async with self._database.writing() as connection:
+            for some in _parts(keys):
+                result = await connection.execute(delete(_table).where(_table.c.key.in_(some)))
+                removed += result.rowcount
+        return removed
+
+    async def list(
+        self, *, after: str, limit: int, reason: SuppressionReason | None = None
+    ) -> Sequence[Suppression]:
+        found = select(_table).where(_table.c.key > after).order_by(_table.c.key).limit(limit)
+        if reason is not None:
+            found = found.where(_table.c.reason == reason.value)
+        async with self._database.reading() as connection:
+            return [_read(row) for row in await connection.execute(found)]
+
+
+async def _found(connection: AsyncConnection, keys: Collection[str]) -> dict[str, Suppression]:
+    found = {}
+    for some in _parts(keys):
+        rows = await connection.execute(select(_table).where(_table.c.key.in_(some)))
+        found.update({row.key: _read(row) for row in rows})
+    return found
+
+
+def _parts(keys: Collection[str]) -> Iterator[Sequence[str]]:
+    distinct = tuple(set(keys))
+    for start in range(0, len(distinct), _KEYS):
+        yield distinct[start : start + _KEYS]
+
+
+def _read(row: Row[Any]) -> Suppression:
+    values = dict(row._mapping)
+    return Suppression(**{**values, "reason": SuppressionReason(row.reason)})
