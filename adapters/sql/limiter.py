@@ -1,0 +1,54 @@
+"""Rate limits over all workers: the generic cell rate algorithm, by reservation.
+
+A provider's row holds when its next slot is free. Every caller takes the slot that it finds and
+moves the time on, then waits for its own slot: nobody is turned away, so nobody starves.
+"""
+
+import orjson
+from sqlalchemy import and_, select, update
+
+from adapters.sql import schema
+from adapters.sql.database import Database
+from domain.provider import Limits
+
+_providers, _versions = schema.providers, schema.provider_versions
+
+
+class SqlLimiter:
+    """The limits are read with every reservation, so that a change holds at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float:
+        limits = await self._limits(provider_id)
+        by_request, by_message = limits.max_requests_per_second, limits.max_messages_per_second
+        if by_request is None and by_message is None:
+            return 0.0
+        now = self._database.clock.now()
+        this = _providers.c.id == provider_id
+        async with self._database.writing() as connection:
+            found = select(_providers).where(this).with_for_update()
+            row = (await connection.execute(found)).one()
+            request_at, next_request_at = _slot(row.next_request_at, now, requests, by_request)
+            message_at, next_message_at = _slot(row.next_message_at, now, messages, by_message)
+            moved = {"next_request_at": next_request_at, "next_message_at": next_message_at}
+            await connection.execute(update(_providers).where(this).values(moved))
+        return max(request_at, message_at) - now
+
+    async def _limits(self, provider_id: int) -> Limits:
+        present = and_(
+            _versions.c.provider_id == _providers.c.id, _versions.c.version == _providers.c.version
+        )
+        found = select(_versions.c.config).join_from(_providers, _versions, present)
+        async with self._database.reading() as connection:
+            config = await connection.scalar(found.where(_providers.c.id == provider_id))
+        return Limits() if config is None else Limits(**orjson.loads(config)["limits"])
+
+
+def _slot(free_at: float, now: float, count: int, rate: float | None) -> tuple[float, float]:
+    """When these may go, and when the slot after them is free."""
+    if rate is None:
+        return now, free_at
+    start = max(free_at, now)
+    return start, start + count / rate

@@ -1,0 +1,1 @@
+"""The migrations, which make and change every database that is not a test's own."""
