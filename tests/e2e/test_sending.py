@@ -1,0 +1,140 @@
+"""From SendCampaign to the ESP over real parts: SQLite, libcurl, sockets, the simulated ESP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from adapters.curl import CurlOptions, CurlTransport
+from adapters.secret_box import SecretBox
+from adapters.spooled_ledger import SpooledAddressLedger
+from adapters.sql.campaigns import SqlCampaignRepository
+from adapters.sql.database import Database
+from adapters.sql.limiter import SqlLimiter
+from adapters.sql.migrate import upgrade
+from adapters.sql.providers import SqlProviderRepository
+from adapters.sql.suppressions import SqlSuppressionRepository
+from adapters.sql.work_queue import SqlWorkQueue
+from adapters.system_clock import SystemClock
+from domain.campaign import CampaignSpec, Content, Recipient
+from domain.message import MessageState
+from domain.message_id import MessageIds
+from domain.provider import Batch, ProviderConfig, RequestType
+from domain.provider_rules import check
+from entrypoints.simulated_esp import Behaviour, EspSettings, SimulatedEsp
+from services.dispatch import DispatchChunk
+from services.dispatcher import Dispatcher
+from services.journal import Journal
+from services.post_request import PostRequest
+from services.send_campaign import SendCampaign
+from tests.support import eventually
+
+TEMPLATE = """{
+  // Every message of the array is one person's.
+  "msgs": [{"to": "$$To", "mid": "$$MessageID", "name": "$$name", "from": "$$FromName",
+            "fromAddress": "$$FromAddress", "subject": "$$Subject", "html": "$$HTML"}]
+}"""
+
+
+@dataclass
+class Service:
+    """Everything between a campaign and its ESP, in one process."""
+
+    campaigns: SqlCampaignRepository
+    send: SendCampaign
+    dispatcher: Dispatcher
+    esp: SimulatedEsp
+
+    async def counts(self, number: int) -> dict[MessageState, int]:
+        counts = (await self.campaigns.get(number)).counts
+        return {state: n for state, n in counts.items() if n}
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    clock = SystemClock()
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'espalier.db'}", clock=clock)
+    await upgrade(database)
+    providers = SqlProviderRepository(database, SecretBox(b"k" * 32))
+    campaigns = SqlCampaignRepository(database)
+    queue = SqlWorkQueue(database)
+    transport = CurlTransport(CurlOptions(user_agent="Espalier/test"))
+    post = PostRequest(
+        transport=transport,
+        limiter=SqlLimiter(database),
+        providers=providers,
+        campaigns=campaigns,
+        clock=clock,
+        chance=lambda: 0.0,
+    )
+    dispatch = DispatchChunk(
+        journal=Journal(queue),
+        providers=providers,
+        suppressions=SqlSuppressionRepository(database),
+        post=post,
+        message_ids=MessageIds(b"k" * 32),
+        clock=clock,
+    )
+    async with SimulatedEsp(EspSettings(), Behaviour()) as esp:
+        config = ProviderConfig(
+            nickname="acme",
+            request_type=RequestType.POST,
+            http_endpoint=f"{esp.url}/send",
+            parameters=TEMPLATE,
+            batch=Batch(max_messages=1000),
+        )
+        violations, _ = check(config)
+        assert violations == []
+        await providers.configure("acme", lambda _: config)
+        yield Service(
+            campaigns=campaigns,
+            send=SendCampaign(
+                campaigns=campaigns,
+                providers=providers,
+                new_ledger=SpooledAddressLedger,
+                clock=clock,
+            ),
+            dispatcher=Dispatcher(name="w", queue=queue, dispatch=dispatch),
+            esp=esp,
+        )
+    await transport.close()
+    await database.close()
+
+
+async def one_by_one(people: Sequence[Recipient]) -> AsyncIterator[Sequence[Recipient]]:
+    for start in range(0, len(people), 700):
+        yield people[start : start + 700]
+
+
+async def test_a_campaign_reaches_the_esp_once_for_each_person(service: Service) -> None:
+    people = [Recipient(f"p{i}@example.com", f'P "{i}" $$To') for i in range(2500)]
+    spec = CampaignSpec(
+        request_id="r-1",
+        provider="ACME",
+        content=Content(
+            subject="Hello $$name", from_name="A", from_address="a@x.org", html="<p>$$name</p>"
+        ),
+    )
+    everyone = [*people, people[0], Recipient("no address"), Recipient("n@x.org")]
+    sent = await service.send(spec, one_by_one(everyone))
+    number = sent.campaign.number
+    stopping = asyncio.Event()
+    working = asyncio.create_task(service.dispatcher.run(stopping))
+
+    async def ended() -> bool:
+        return (await service.campaigns.get(number)).state.ended
+
+    await eventually(ended, 30)
+    stopping.set()
+    await working
+    counted = service.esp.counts()["messages"]
+    assert (counted["accepted"], counted["distinct"]) == (2500, 2500)
+    assert await service.counts(number) == {
+        MessageState.ACCEPTED: 2500,
+        MessageState.DUPLICATE: 1,
+        MessageState.REJECTED: 2,
+    }
+    again = await service.send(spec, one_by_one(everyone))
+    assert (again.campaign.number, again.already_existed) == (number, True)
