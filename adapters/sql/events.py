@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -9,12 +10,15 @@ from sqlalchemy import select
 from adapters.sql import schema
 from adapters.sql.database import Database
 from adapters.sql.event_rows import entries_from, entry_of, store_callbacks
+from adapters.sql.fold import fold_entries
 from domain.callback import Attributed, Unprocessed
 from domain.events import EVENTS_OF_CALLBACK, Cursor, LogEntry
 from domain.provider import Provider
 
 # Bounds one transaction: a call has up to a thousand events.
 _CALLS_PER_COMMIT = 64
+# Seconds between two looks for the next entry.
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class _Call:
 
 
 class SqlEventLog:
-    """Takes callbacks in and reads the log; it neither folds nor waits.
+    """Takes callbacks in, reads the log and folds it.
 
     What comes while a commit runs goes into the next one together, without a timer: a lone call
     waits for nobody, and many at once share what a commit costs.
@@ -76,6 +80,18 @@ class SqlEventLog:
             found = await connection.execute(select(schema.installation.c.last_position))
             last: int = found.scalar_one()
             return last
+
+    async def wait(self, *, after: int, timeout_seconds: float) -> None:
+        """Other processes append as well, and a database tells nobody: it is asked."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                # Nothing in this process knows when another one appends.
+                while await self.head() <= after:  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_SECONDS)
+
+    async def fold(self, *, limit: int) -> int:
+        async with self._database.writing() as connection:
+            return await fold_entries(connection, limit=limit, now=self._database.clock.now())
 
     async def _commit_waiting(self) -> None:
         while calls := self._waiting[:_CALLS_PER_COMMIT]:

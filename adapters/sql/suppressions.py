@@ -25,14 +25,8 @@ class SqlSuppressionRepository:
             return await _found(connection, keys)
 
     async def add(self, suppressions: Sequence[Suppression]) -> int:
-        # Reversed, so that of two with one key the first stays.
-        by_key = {s.key: s for s in reversed(suppressions)}
         async with self._database.writing() as connection:
-            there = await _found(connection, by_key)
-            rows = [asdict(s) for key, s in by_key.items() if key not in there]
-            if rows:
-                await connection.execute(insert(_table), rows)
-        return len(rows)
+            return await add_suppressions(connection, suppressions)
 
     async def remove(self, keys: Collection[str]) -> int:
         removed = 0
@@ -50,6 +44,17 @@ class SqlSuppressionRepository:
             found = found.where(_table.c.reason == reason.value)
         async with self._database.reading() as connection:
             return [_read(row) for row in await connection.execute(found)]
+
+
+async def add_suppressions(connection: AsyncConnection, suppressions: Sequence[Suppression]) -> int:
+    """Within a transaction; how many were new."""
+    # Reversed, so that of two with one key the first stays.
+    by_key = {s.key: s for s in reversed(suppressions)}
+    there = await _found(connection, by_key)
+    rows = [asdict(s) for key, s in by_key.items() if key not in there]
+    if rows:
+        await connection.execute(insert(_table), rows)
+    return len(rows)
 
 
 async def _found(connection: AsyncConnection, keys: Collection[str]) -> dict[str, Suppression]:

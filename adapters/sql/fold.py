@@ -1,0 +1,178 @@
+"""Applies what the log says to messages, counts and suppressions.
+
+Callbacks are only appended when they come in; they are folded behind that in large transactions,
+each of which moves `folded_position` on: every entry is applied once, whatever dies.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql import recipients_codec, schema
+from adapters.sql.chunk_rows import read_chunk
+from adapters.sql.event_rows import entry_of
+from adapters.sql.suppressions import add_suppressions
+from domain.address import address_key
+from domain.callback import SUPPRESSES
+from domain.campaign import Recipient
+from domain.chunk import CHUNK_SIZE, Chunk, ChunkState
+from domain.events import EntryKind, LogEntry
+from domain.message import MessageState, after_callback
+from domain.message_id import MessageKind
+from domain.suppression import Suppression
+
+_events, _installation, _providers = schema.events, schema.installation, schema.providers
+_chunks, _messages = schema.chunks, schema.messages
+
+
+async def fold_entries(connection: AsyncConnection, *, limit: int, now: float) -> int:
+    """Folds up to `limit` entries; how many are left."""
+    head = (await connection.execute(select(_installation).with_for_update())).one()
+    found = (
+        select(_events, _providers.c.nickname)
+        .join(_providers, _providers.c.id == _events.c.provider_id)
+        .where(_events.c.position > head.folded_position)
+        .order_by(_events.c.position)
+        .limit(limit)
+    )
+    entries = [entry_of(row) for row in await connection.execute(found)]
+    if not entries:
+        return 0
+    suppressed: list[Suppression] = []
+    for (number, chunk_number), of_chunk in _by_chunk(entries).items():
+        await _move(connection, number, chunk_number, of_chunk, now=now)
+        suppressed += await _suppressed(connection, number, chunk_number, of_chunk, now=now)
+    await add_suppressions(connection, suppressed)
+    folded = entries[-1].position
+    await connection.execute(update(_installation).values(folded_position=folded))
+    left: int = head.last_position - folded
+    return left
+
+
+def _by_chunk(entries: Sequence[LogEntry]) -> Mapping[tuple[int, int], list[LogEntry]]:
+    """The callbacks of campaigns' messages; those of test emails move nothing."""
+    chunks: dict[tuple[int, int], list[LogEntry]] = defaultdict(list)
+    for entry in entries:
+        if entry.kind is EntryKind.CALLBACK and entry.message_kind is MessageKind.CAMPAIGN:
+            chunks[entry.number, entry.message.ordinal // CHUNK_SIZE].append(entry)
+    return chunks
+
+
+async def _move(
+    connection: AsyncConnection,
+    number: int,
+    chunk_number: int,
+    entries: Sequence[LogEntry],
+    *,
+    now: float,
+) -> None:
+    this = and_(_chunks.c.campaign_number == number, _chunks.c.number == chunk_number)
+    row = (await connection.execute(select(_chunks).where(this).with_for_update())).one()
+    before = await _states(connection, read_chunk(row), entries)
+    after = dict(before)
+    details: dict[int, str] = {}
+    for entry in entries:
+        ordinal, callback = entry.message.ordinal, entry.callback_type
+        state = after[ordinal] if callback is None else after_callback(after[ordinal], callback)
+        if state is not after[ordinal]:
+            after[ordinal], details[ordinal] = state, entry.description or ""
+    moved = {ordinal: state for ordinal, state in after.items() if state is not before[ordinal]}
+    if not moved:
+        return
+    await connection.execute(delete(_messages).where(_of(number, list(moved))))
+    rows = [_row(number, ordinal, state, details[ordinal], now) for ordinal, state in moved.items()]
+    await connection.execute(insert(_messages), rows)
+    counts: dict[str, int] = defaultdict(int)
+    for ordinal, state in moved.items():
+        counts[before[ordinal].value.lower()] -= 1
+        counts[state.value.lower()] += 1
+    values = {name: _chunks.c[name] + change for name, change in counts.items()}
+    await connection.execute(update(_chunks).where(this).values(values))
+
+
+async def _states(
+    connection: AsyncConnection, chunk: Chunk, entries: Sequence[LogEntry]
+) -> dict[int, MessageState]:
+    """Where the messages of these entries stand: a row of their own, else what the chunk says."""
+    ordinals = {entry.message.ordinal for entry in entries}
+    posting = {ordinal for r in chunk.requests if r.posting for ordinal in r.ordinals}
+    opened = set(chunk.open_ordinals())
+    done = chunk.state is ChunkState.DONE
+    waits = MessageState.CANCELLED if done else MessageState.QUEUED
+    states: dict[int, MessageState] = {}
+    for ordinal in ordinals:
+        is_open = waits if ordinal in opened else MessageState.ACCEPTED
+        states[ordinal] = MessageState.SENDING if ordinal in posting else is_open
+    own = select(_messages).where(_of(chunk.campaign_number, sorted(ordinals)))
+    for row in await connection.execute(own):
+        states[row.ordinal] = MessageState.of(row.state)
+    return states
+
+
+async def _suppressed(
+    connection: AsyncConnection,
+    number: int,
+    chunk_number: int,
+    entries: Sequence[LogEntry],
+    *,
+    now: float,
+) -> list[Suppression]:
+    bad = [e for e in entries if e.callback_type and SUPPRESSES[e.callback_type] is not None]
+    if not bad:
+        return []
+    recipients = schema.recipients
+    found = select(recipients.c.body).where(
+        recipients.c.campaign_number == number, recipients.c.chunk_number == chunk_number
+    )
+    people = recipients_codec.decode((await connection.execute(found)).scalar_one())
+    copies = await _copies(connection, number)
+    return [_suppression(entry, people, copies, now) for entry in bad]
+
+
+async def _copies(connection: AsyncConnection, number: int) -> set[str]:
+    """The keys of the cc and bcc addresses of a campaign."""
+    found = select(schema.campaigns.c.envelope).where(schema.campaigns.c.number == number)
+    envelope = orjson.loads((await connection.execute(found)).scalar_one())
+    return {address_key(email) for email in (*envelope["cc"], *envelope["bcc"])}
+
+
+def _suppression(
+    entry: LogEntry, people: Sequence[Recipient], copies: set[str], now: float
+) -> Suppression:
+    """Of the person whom the ESP speaks of: one who got a copy, else the message's recipient."""
+    callback, ordinal = entry.callback_type, entry.message.ordinal
+    reason = None if callback is None else SUPPRESSES[callback]
+    if callback is None or reason is None:
+        raise ValueError(f"log entry {entry.position} suppresses nobody")
+    is_copy = address_key(entry.email) in copies
+    email = entry.email if is_copy else people[ordinal % CHUNK_SIZE].email
+    return Suppression(
+        email=email,
+        key=address_key(email),
+        reason=reason,
+        detail=entry.description or callback.value,
+        event_position=entry.position,
+        campaign_number=entry.number,
+        ordinal=ordinal,
+        provider=entry.provider,
+        created_at=now,
+    )
+
+
+def _of(number: int, ordinals: Sequence[int]) -> ColumnElement[bool]:
+    return and_(_messages.c.campaign_number == number, _messages.c.ordinal.in_(ordinals))
+
+
+def _row(number: int, ordinal: int, state: MessageState, detail: str, now: float) -> dict[str, Any]:
+    return {
+        "campaign_number": number,
+        "ordinal": ordinal,
+        "state": state.code,
+        "reason": "",
+        "detail": detail,
+        "updated_at": now,
+    }
