@@ -7,27 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.curl import CurlOptions, CurlTransport
-from adapters.secret_box import SecretBox
-from adapters.spooled_ledger import SpooledAddressLedger
-from adapters.sql.campaigns import SqlCampaignRepository
-from adapters.sql.database import Database
-from adapters.sql.limiter import SqlLimiter
-from adapters.sql.migrate import upgrade
-from adapters.sql.providers import SqlProviderRepository
-from adapters.sql.suppressions import SqlSuppressionRepository
-from adapters.sql.work_queue import SqlWorkQueue
-from adapters.system_clock import SystemClock
 from domain.campaign import CampaignSpec, Content, Recipient
 from domain.message import MessageState
-from domain.message_id import MessageIds
 from domain.provider import Batch, ProviderConfig, RequestType
 from domain.provider_rules import check
+from entrypoints.bootstrap import Parts, parts, transport
+from entrypoints.settings_loader import load
 from entrypoints.simulated_esp import Behaviour, EspSettings, SimulatedEsp
-from services.dispatch import DispatchChunk
 from services.dispatcher import Dispatcher
-from services.journal import Journal
-from services.post_request import PostRequest
 from services.send_campaign import SendCampaign
 from tests.support import eventually
 
@@ -42,42 +29,24 @@ TEMPLATE = """{
 class Service:
     """Everything between a campaign and its ESP, in one process."""
 
-    campaigns: SqlCampaignRepository
+    parts: Parts
     send: SendCampaign
     dispatcher: Dispatcher
     esp: SimulatedEsp
 
     async def counts(self, number: int) -> dict[MessageState, int]:
-        counts = (await self.campaigns.get(number)).counts
+        counts = (await self.parts.campaigns.get(number)).counts
         return {state: n for state, n in counts.items() if n}
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    clock = SystemClock()
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'espalier.db'}", clock=clock)
-    await upgrade(database)
-    providers = SqlProviderRepository(database, SecretBox(b"k" * 32))
-    campaigns = SqlCampaignRepository(database)
-    queue = SqlWorkQueue(database)
-    transport = CurlTransport(CurlOptions(user_agent="Espalier/test"))
-    post = PostRequest(
-        transport=transport,
-        limiter=SqlLimiter(database),
-        providers=providers,
-        campaigns=campaigns,
-        clock=clock,
-        chance=lambda: 0.0,
-    )
-    dispatch = DispatchChunk(
-        journal=Journal(queue),
-        providers=providers,
-        suppressions=SqlSuppressionRepository(database),
-        post=post,
-        message_ids=MessageIds(b"k" * 32),
-        clock=clock,
-    )
-    async with SimulatedEsp(EspSettings(), Behaviour()) as esp:
+    settings = load({"ESPALIER_DATA_DIR": str(tmp_path)})
+    async with (
+        SimulatedEsp(EspSettings(), Behaviour()) as esp,
+        parts(settings) as made,
+        transport("Espalier/test") as way,
+    ):
         config = ProviderConfig(
             nickname="acme",
             request_type=RequestType.POST,
@@ -87,20 +56,13 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         )
         violations, _ = check(config)
         assert violations == []
-        await providers.configure("acme", lambda _: config)
+        await made.providers.configure("acme", lambda _: config)
         yield Service(
-            campaigns=campaigns,
-            send=SendCampaign(
-                campaigns=campaigns,
-                providers=providers,
-                new_ledger=SpooledAddressLedger,
-                clock=clock,
-            ),
-            dispatcher=Dispatcher(name="w", queue=queue, dispatch=dispatch),
+            parts=made,
+            send=made.send_campaign(),
+            dispatcher=made.dispatcher(way, name="w"),
             esp=esp,
         )
-    await transport.close()
-    await database.close()
 
 
 async def one_by_one(people: Sequence[Recipient]) -> AsyncIterator[Sequence[Recipient]]:
@@ -124,7 +86,7 @@ async def test_a_campaign_reaches_the_esp_once_for_each_person(service: Service)
     working = asyncio.create_task(service.dispatcher.run(stopping))
 
     async def ended() -> bool:
-        return (await service.campaigns.get(number)).state.ended
+        return (await service.parts.campaigns.get(number)).state.ended
 
     await eventually(ended, 30)
     stopping.set()

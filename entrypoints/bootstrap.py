@@ -1,0 +1,121 @@
+"""The composition root: the only place that picks adapters.
+
+Everything is built by hand, from the settings down, and closed in reverse.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.curl import CurlOptions, CurlTransport
+from adapters.key_file import derive, load_or_create
+from adapters.secret_box import SecretBox
+from adapters.spooled_ledger import SpooledAddressLedger
+from adapters.sql.campaigns import SqlCampaignRepository
+from adapters.sql.database import Database
+from adapters.sql.events import SqlEventLog
+from adapters.sql.limiter import SqlLimiter
+from adapters.sql.migrate import upgrade
+from adapters.sql.providers import SqlProviderRepository
+from adapters.sql.suppressions import SqlSuppressionRepository
+from adapters.sql.work_queue import SqlWorkQueue
+from adapters.system_clock import SystemClock
+from domain.message_id import MessageIds
+from entrypoints.settings import Settings
+from services.dispatch import DispatchChunk
+from services.dispatcher import Dispatcher
+from services.journal import Journal
+from services.ports import (
+    CampaignRepository,
+    Clock,
+    EventLog,
+    Limiter,
+    ProviderRepository,
+    SuppressionRepository,
+    Transport,
+    WorkQueue,
+)
+from services.post_request import PostRequest
+from services.record_callback import RecordCallback
+from services.send_campaign import SendCampaign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The ports of one process, all on one database, and the keys of its messages."""
+
+    clock: Clock
+    providers: ProviderRepository
+    campaigns: CampaignRepository
+    suppressions: SuppressionRepository
+    log: EventLog
+    queue: WorkQueue
+    limiter: Limiter
+    message_ids: MessageIds
+
+    def send_campaign(self) -> SendCampaign:
+        return SendCampaign(
+            campaigns=self.campaigns,
+            providers=self.providers,
+            new_ledger=SpooledAddressLedger,
+            clock=self.clock,
+        )
+
+    def record_callback(self) -> RecordCallback:
+        return RecordCallback(self.log, self.message_ids, self.clock)
+
+    def dispatcher(self, transport: Transport, *, name: str) -> Dispatcher:
+        post = PostRequest(
+            transport=transport,
+            limiter=self.limiter,
+            providers=self.providers,
+            campaigns=self.campaigns,
+            clock=self.clock,
+            # Spreads retries out; nobody gains by guessing it.
+            chance=random.random,
+        )
+        dispatch = DispatchChunk(
+            journal=Journal(self.queue),
+            providers=self.providers,
+            suppressions=self.suppressions,
+            post=post,
+            message_ids=self.message_ids,
+            clock=self.clock,
+        )
+        return Dispatcher(name=name, queue=self.queue, dispatch=dispatch)
+
+
+@asynccontextmanager
+async def parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Opens the database, brought to the present schema, and closes it afterwards.
+
+    Raises KeyFileRefused where the master key cannot be read or made safely.
+    """
+    master = settings.master_key() or load_or_create(settings.key_file)
+    clock = SystemClock()
+    database = Database(settings.database_url, clock=clock)
+    try:
+        await upgrade(database)
+        yield Parts(
+            clock=clock,
+            providers=SqlProviderRepository(database, SecretBox(master)),
+            campaigns=SqlCampaignRepository(database),
+            suppressions=SqlSuppressionRepository(database),
+            log=SqlEventLog(database),
+            queue=SqlWorkQueue(database),
+            limiter=SqlLimiter(database),
+            message_ids=MessageIds(derive(master, "message ids")),
+        )
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def transport(user_agent: str) -> AsyncIterator[Transport]:
+    """The way to the ESPs; what is in flight is waited for at the end."""
+    curl = CurlTransport(CurlOptions(user_agent=user_agent))
+    try:
+        yield curl
+    finally:
+        await curl.close()
