@@ -6,6 +6,7 @@ import typer
 
 from entrypoints.cli import campaign, events, provider, suppressions
 from entrypoints.cli.send import send
+from entrypoints.serve.command import dispatch, serve
 from entrypoints.simulated_esp.command import simulate_esp
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app = typer.Typer(
         "--recipients people.csv --subject Hello --html body.html --watch`."
     ),
 )
+app.command("serve")(serve)
+app.command("dispatch", hidden=True)(dispatch)
 app.add_typer(provider.app, name="provider")
 app.command("send")(send)
 app.add_typer(campaign.app, name="campaign")
@@ -29,3 +32,7 @@ app.command("simulate-esp")(simulate_esp)
 def main() -> None:
     """Run the command with the process's arguments."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""`espalier serve`: the API, callbacks, the folding of events, and the dispatchers beside it."""

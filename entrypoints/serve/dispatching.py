@@ -1,0 +1,26 @@
+"""A process that does nothing but send."""
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+
+from entrypoints import bootstrap
+from entrypoints.settings import Settings
+
+# Between libcurl's thread and the event loop; at the default 5 ms each waits for the other.
+_SWITCH_SECONDS = 0.001
+
+
+async def dispatch(settings: Settings, *, user_agent: str) -> None:
+    """Sends until SIGTERM or SIGINT, then ends what is in flight."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    # Never the name of an earlier process: its leases are not this one's.
+    name = f"{os.getpid()}-{secrets.token_hex(4)}"
+    async with bootstrap.parts(settings) as parts, bootstrap.transport(user_agent) as transport:
+        await parts.dispatcher(transport, name=name).run(stopping)
