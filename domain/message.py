@@ -65,6 +65,9 @@ STATE_AFTER: Mapping[CallbackType, MessageState] = {
     CallbackType.CLICKED: MessageState.CLICKED,
 }
 
+# The reason of a CANCELLED message whose outcome is unknown and that an operator gave up.
+ABANDONED = "ABANDONED"
+
 # How much a state says, weakest first; an event moves a message upwards only. That is what makes
 # the order of arrival irrelevant. States that are not listed are never moved by an event.
 _STRENGTH: Mapping[MessageState, int] = {

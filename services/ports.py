@@ -7,7 +7,7 @@ over its fake. Times are epoch seconds, as a `Clock` tells them; addresses in ke
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from domain.callback import Attributed, Unprocessed
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
@@ -156,6 +156,10 @@ class MessageRow(NamedTuple):
     updated_at: float | None
 
 
+StateChange: TypeAlias = Callable[[CampaignState], tuple[CampaignState, str] | None]
+"""The next state and its reason, or None to leave both as they are."""
+
+
 class CampaignRepository(Protocol):
     """Campaigns, their recipients and what became of each.
 
@@ -215,13 +219,24 @@ class CampaignRepository(Protocol):
         """Newest first, those with a smaller number than `before`. Without replacements, bodies."""
         ...
 
-    async def change_state(
-        self, number: int, update: Callable[[CampaignState], tuple[CampaignState, str]]
-    ) -> Campaign:
+    async def change_state(self, number: int, update: StateChange) -> Campaign:
         """Stores the state and reason that `update` makes of the present state.
 
-        Must be atomic and store nothing when `update` raises. Into CANCELLED: every message that
-        is queued becomes CANCELLED in the same step; requests in flight end as they end.
+        Must be atomic, and store nothing when `update` raises or returns None. Into CANCELLED:
+        every message that is queued becomes CANCELLED in the same step; requests in flight end as
+        they end. Into SENDING with no message left to send: COMPLETED.
+        """
+        ...
+
+    async def resolve_unknown(
+        self, number: int, *, resend: bool, ordinals: Collection[int] | None = None
+    ) -> tuple[int, int]:
+        """Queues the UNKNOWN messages again, or makes them CANCELLED with the reason ABANDONED.
+
+        All of the campaign's, or those of `ordinals`; how many there were, and how many of
+        `ordinals` were not UNKNOWN and were left alone. A COMPLETED campaign with messages to
+        resend is SENDING again in the same step. Raises NotPossibleNow for a resend in a campaign
+        that was cancelled or has failed.
         """
         ...
 

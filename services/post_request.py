@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import OpenRequest
-from domain.errors import NotPossibleNow
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
 from domain.provider import Limits, Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
@@ -132,16 +131,13 @@ class PostRequest:
         again = replace(request, posting=False, attempts=request.attempts - 1)
         await run.keep(request, (again,))
 
-        def pause(state: CampaignState) -> tuple[CampaignState, str]:
+        def pause(state: CampaignState) -> tuple[CampaignState, str] | None:
             if state is not CampaignState.SENDING:
-                raise NotPossibleNow("the campaign is not sending")
+                # Another request of the campaign got the same answer first.
+                return None
             return CampaignState.PAUSED, f"the ESP refused the request itself: {detail}"
 
-        try:
-            await self._campaigns.change_state(run.chunk.campaign_number, pause)
-        except NotPossibleNow:
-            # Another request of the same campaign got the same answer first.
-            return
+        await self._campaigns.change_state(run.chunk.campaign_number, pause)
 
 
 def _with_key(request: HttpRequest, provider: Provider, key: str) -> HttpRequest:

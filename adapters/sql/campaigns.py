@@ -1,9 +1,9 @@
 """Campaigns in SQL: how they come in, how they are read, how their state changes."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import campaign_rows, schema, staging
@@ -11,11 +11,12 @@ from adapters.sql.campaign_messages import messages_of, next_chunk, own_rows
 from adapters.sql.cancellation import cancel_queued
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
+from adapters.sql.unknowns import resolve, unknown_ordinals
 from domain.campaign import CampaignSpec, CampaignState, Recipient
 from domain.chunk import CHUNK_SIZE, ChunkState
-from domain.errors import AlreadyExists, NotFound
+from domain.errors import AlreadyExists, NotFound, NotPossibleNow
 from domain.message import MessageState
-from services.ports import Campaign, MessageRow, Refused
+from services.ports import Campaign, MessageRow, Refused, StateChange
 
 # What one call of `messages` looks at: a second's work at most, however large the campaign is.
 _MAX_CHUNKS = 256
@@ -124,13 +125,14 @@ class SqlCampaignRepository:
             counts = campaign_rows.read_counts((await connection.execute(sums)).all())
         return [campaign_rows.read_campaign(row, counts) for row in rows]
 
-    async def change_state(
-        self, number: int, update: Callable[[CampaignState], tuple[CampaignState, str]]
-    ) -> Campaign:
+    async def change_state(self, number: int, update: StateChange) -> Campaign:
         """See the port. A campaign that goes on with nothing left to send is COMPLETED."""
         async with self._database.writing() as connection:
             state = await _lock_state(connection, number)
-            new, reason = update(state)
+            change = update(state)
+            if change is None:
+                return await _get(connection, number)
+            new, reason = change
             now = self._database.clock.now()
             if new is CampaignState.CANCELLED and not state.ended:
                 await cancel_queued(connection, number, now=now)
@@ -138,6 +140,23 @@ class SqlCampaignRepository:
                 new = CampaignState.COMPLETED
             await _store_state(connection, number, new, reason, now=now)
             return await _get(connection, number)
+
+    async def resolve_unknown(
+        self, number: int, *, resend: bool, ordinals: Collection[int] | None = None
+    ) -> tuple[int, int]:
+        """See the port."""
+        now = self._database.clock.now()
+        async with self._database.writing() as connection:
+            state = await _lock_state(connection, number)
+            if resend and state.ended and state is not CampaignState.COMPLETED:
+                raise NotPossibleNow(f"the campaign is {state}; its messages are not sent again")
+            wanted = None if ordinals is None else set(ordinals)
+            unknown = await unknown_ordinals(connection, number, wanted)
+            await resolve(connection, number, unknown, resend=resend, now=now)
+            if resend and unknown and state is CampaignState.COMPLETED:
+                reason = "unknown messages are sent again"
+                await _store_state(connection, number, CampaignState.SENDING, reason, now=now)
+        return len(unknown), 0 if wanted is None else len(wanted) - len(unknown)
 
     async def messages(
         self,
@@ -226,5 +245,5 @@ async def _store_state(
         await connection.execute(
             this.where(_campaigns.c.started_at.is_(None)).values(started_at=now)
         )
-    if state.ended:
-        await connection.execute(this.where(_campaigns.c.ended_at.is_(None)).values(ended_at=now))
+    ended_at = func.coalesce(_campaigns.c.ended_at, now) if state.ended else None
+    await connection.execute(this.values(ended_at=ended_at))

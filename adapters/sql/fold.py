@@ -21,7 +21,7 @@ from domain.callback import SUPPRESSES
 from domain.campaign import Recipient
 from domain.chunk import CHUNK_SIZE, Chunk, ChunkState
 from domain.events import EntryKind, LogEntry
-from domain.message import MessageState, after_callback
+from domain.message import ABANDONED, MessageState, after_callback
 from domain.message_id import MessageKind
 from domain.suppression import Suppression
 
@@ -72,15 +72,16 @@ async def _move(
 ) -> None:
     this = and_(_chunks.c.campaign_number == number, _chunks.c.number == chunk_number)
     row = (await connection.execute(select(_chunks).where(this).with_for_update())).one()
-    before = await _states(connection, read_chunk(row), entries)
-    after = dict(before)
+    before, gave_up = await _states(connection, read_chunk(row), entries)
+    # What an operator gave up is counted as cancelled, and may have arrived all the same.
+    after = before | dict.fromkeys(gave_up, MessageState.UNKNOWN)
     details: dict[int, str] = {}
     for entry in entries:
         ordinal, callback = entry.message.ordinal, entry.callback_type
         state = after[ordinal] if callback is None else after_callback(after[ordinal], callback)
         if state is not after[ordinal]:
             after[ordinal], details[ordinal] = state, entry.description or ""
-    moved = {ordinal: state for ordinal, state in after.items() if state is not before[ordinal]}
+    moved = {ordinal: after[ordinal] for ordinal in details}
     if not moved:
         return
     await connection.execute(delete(_messages).where(_of(number, list(moved))))
@@ -96,8 +97,11 @@ async def _move(
 
 async def _states(
     connection: AsyncConnection, chunk: Chunk, entries: Sequence[LogEntry]
-) -> dict[int, MessageState]:
-    """Where the messages of these entries stand: a row of their own, else what the chunk says."""
+) -> tuple[dict[int, MessageState], list[int]]:
+    """Where the messages of these entries stand: a row of their own, else what the chunk says.
+
+    And which of them were given up.
+    """
     ordinals = {entry.message.ordinal for entry in entries}
     posting = {ordinal for r in chunk.requests if r.posting for ordinal in r.ordinals}
     opened = set(chunk.open_ordinals())
@@ -108,9 +112,9 @@ async def _states(
         is_open = waits if ordinal in opened else MessageState.ACCEPTED
         states[ordinal] = MessageState.SENDING if ordinal in posting else is_open
     own = select(_messages).where(_of(chunk.campaign_number, sorted(ordinals)))
-    for row in await connection.execute(own):
-        states[row.ordinal] = MessageState.of(row.state)
-    return states
+    rows = (await connection.execute(own)).all()
+    states.update({row.ordinal: MessageState.of(row.state) for row in rows})
+    return states, [row.ordinal for row in rows if row.reason == ABANDONED]
 
 
 async def _suppressed(

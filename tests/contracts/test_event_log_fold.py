@@ -43,6 +43,16 @@ class Log:
         await self.bench.queue.record([step, accepted(step, request)])
         return number
 
+    async def lost(self, people: int) -> int:
+        """A campaign whose worker died before it knew what the ESP did."""
+        number = await self.bench.campaign(people)
+        (claim,) = await self.bench.claim("gone")
+        step, _ = posting(claim, *range(people))
+        await self.bench.queue.record([step])
+        self.bench.clock.advance(11)
+        await self.bench.queue.recover()
+        return number
+
     async def say(self, number: int, ordinal: int, kind: CallbackType) -> None:
         event = CallbackEvent(
             type=kind,
@@ -139,6 +149,22 @@ async def test_a_callback_that_overtakes_the_outcome_is_counted_once(log: Log) -
     assert await log.bench.counts(number) == {DELIVERED: 1, MessageState.SENDING: 1}
     await log.bench.queue.record([accepted(step, request)])
     assert await log.bench.counts(number) == {DELIVERED: 1, ACCEPTED: 1}
+
+
+async def test_a_callback_speaks_for_a_message_that_an_operator_gave_up(log: Log) -> None:
+    number = await log.lost(2)
+    assert await log.bench.campaigns.resolve_unknown(number, resend=False) == (2, 0)
+    await log.say(number, 0, CallbackType.DELIVERED)
+    await log.log.fold(limit=10)
+    assert await log.bench.counts(number) == {DELIVERED: 1, MessageState.CANCELLED: 1}
+
+
+async def test_a_callback_resolves_an_unknown_message(log: Log) -> None:
+    number = await log.lost(2)
+    await log.say(number, 1, CallbackType.SOFT_BOUNCE)
+    await log.log.fold(limit=10)
+    expected = {MessageState.UNKNOWN: 1, MessageState.SOFT_BOUNCED: 1}
+    assert await log.bench.counts(number) == expected
 
 
 async def test_waiting_ends_when_there_is_an_entry(log: Log) -> None:

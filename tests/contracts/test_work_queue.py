@@ -14,6 +14,7 @@ from adapters.sql.database import Database, create_schema
 from adapters.sql.work_queue import SqlWorkQueue
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
 from domain.chunk import CHUNK_SIZE, ChunkState, OpenRequest
+from domain.errors import NotPossibleNow
 from domain.events import EntryKind, LogEntry
 from domain.message import MessageState
 from services.ports import Claim, Move, Step
@@ -324,3 +325,54 @@ async def test_a_request_that_comes_back_after_a_cancel_is_not_sent_again(bench:
     assert await bench.queue.record([back, Step(chunk=back.chunk.release())]) == [True, True]
     assert await bench.counts(number) == {MessageState.CANCELLED: 3}
     assert await bench.claim() == []
+
+
+async def lost(bench: Bench, people: int) -> int:
+    """A campaign whose worker died before it knew what the ESP did."""
+    number = await bench.campaign(people)
+    (claim,) = await bench.claim("gone")
+    step, _ = posting(claim, *range(people))
+    await bench.queue.record([step])
+    bench.clock.advance(11)
+    await bench.queue.recover()
+    return number
+
+
+async def test_unknown_messages_that_are_resent_are_claimed_again(bench: Bench) -> None:
+    number = await lost(bench, 3)
+    assert await bench.campaigns.resolve_unknown(number, resend=True, ordinals=[0, 2]) == (2, 0)
+    assert await bench.state(number) is CampaignState.SENDING
+    assert await bench.counts(number) == {QUEUED: 2, MessageState.UNKNOWN: 1}
+    (claim,) = await bench.claim()
+    assert list(claim.chunk.unformed_ordinals()) == [0, 2]
+    step, request = posting(claim, 0, 2)
+    await bench.queue.record([step, accepted(step, request)])
+    assert await bench.counts(number) == {ACCEPTED: 2, MessageState.UNKNOWN: 1}
+    assert await bench.state(number) is CampaignState.COMPLETED
+
+
+async def test_unknown_messages_that_are_given_up_are_cancelled_and_say_so(bench: Bench) -> None:
+    number = await lost(bench, 2)
+    assert await bench.campaigns.resolve_unknown(number, resend=False) == (2, 0)
+    assert await bench.counts(number) == {MessageState.CANCELLED: 2}
+    rows, _ = await bench.campaigns.messages(number, after=-1, limit=10)
+    assert {row.reason for row in rows} == {"ABANDONED"}
+
+
+async def test_messages_that_are_not_unknown_are_left_alone_and_counted(bench: Bench) -> None:
+    number = await lost(bench, 1)
+    assert await bench.campaigns.resolve_unknown(number, resend=False, ordinals=[0, 7]) == (1, 1)
+
+
+async def test_a_cancelled_campaign_is_not_resent(bench: Bench) -> None:
+    number = await lost(bench, 1)
+    await bench.campaigns.change_state(number, lambda _: (CampaignState.CANCELLED, "by a test"))
+    with pytest.raises(NotPossibleNow):
+        await bench.campaigns.resolve_unknown(number, resend=True)
+
+
+async def test_a_state_that_is_left_as_it_is_keeps_its_reason(bench: Bench) -> None:
+    number = await bench.campaign(1)
+    await bench.pause(number)
+    campaign = await bench.campaigns.change_state(number, lambda _: None)
+    assert (campaign.state, campaign.state_reason) == (CampaignState.PAUSED, "by a test")

@@ -1,14 +1,14 @@
 """Campaigns in memory."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.address import address_key
 from domain.campaign import CampaignSpec, CampaignState, Recipient
 from domain.chunk import CHUNK_SIZE
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
-from domain.message import Counts, MessageState
-from services.ports import Campaign, Clock, MessageRow, Refused
+from domain.message import ABANDONED, Counts, MessageState
+from services.ports import Campaign, Clock, MessageRow, Refused, StateChange
 
 _PENDING = (MessageState.QUEUED, MessageState.SENDING)
 
@@ -131,17 +131,39 @@ class FakeCampaignRepository:
         ]
         return found[:limit]
 
-    async def change_state(
-        self, number: int, update: Callable[[CampaignState], tuple[CampaignState, str]]
-    ) -> Campaign:
+    async def change_state(self, number: int, update: StateChange) -> Campaign:
         stored = self._accepted(number)
-        state, reason = update(stored.campaign.state)
+        change = update(stored.campaign.state)
+        if change is None:
+            return stored.as_it_stands()
+        state, reason = change
         if state is CampaignState.CANCELLED:
             for ordinal, message in stored.messages.items():
                 if message.state is MessageState.QUEUED:
                     stored.messages[ordinal] = message._replace(state=MessageState.CANCELLED)
         self._enter(stored, state, reason)
         return stored.as_it_stands()
+
+    async def resolve_unknown(
+        self, number: int, *, resend: bool, ordinals: Collection[int] | None = None
+    ) -> tuple[int, int]:
+        stored = self._accepted(number)
+        state = stored.campaign.state
+        if resend and state.ended and state is not CampaignState.COMPLETED:
+            raise NotPossibleNow(f"the campaign is {state}; its messages are not sent again")
+        unknown = [
+            ordinal
+            for ordinal, one in stored.messages.items()
+            if one.state is MessageState.UNKNOWN and (ordinals is None or ordinal in ordinals)
+        ]
+        for ordinal in unknown:
+            if resend:
+                self.move(number, ordinal, MessageState.QUEUED)
+            else:
+                self.move(number, ordinal, MessageState.CANCELLED, reason=ABANDONED)
+        if resend and unknown and state is CampaignState.COMPLETED:
+            self._enter(stored, CampaignState.SENDING, "unknown messages are sent again")
+        return len(unknown), 0 if ordinals is None else len(set(ordinals)) - len(unknown)
 
     async def messages(
         self,
@@ -195,7 +217,7 @@ class FakeCampaignRepository:
             state=state,
             state_reason=reason,
             started_at=started_at,
-            ended_at=now if state.ended and old.ended_at is None else old.ended_at,
+            ended_at=(old.ended_at or now) if state.ended else None,
         )
 
 

@@ -14,7 +14,7 @@ from domain.provider import Batch, Limits, Provider, ProviderConfig, RequestType
 from domain.suppression import Suppression, SuppressionReason
 from services.dispatch import DispatchChunk
 from services.journal import Journal
-from services.ports import Claim, Step
+from services.ports import Claim, StateChange, Step
 from services.post_request import PostRequest
 from tests.adapters.fake_transport import FakeTransport
 
@@ -147,10 +147,10 @@ class World:
     async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
         self.paused_until = until
 
-    async def change_state(
-        self, number: int, update: Callable[[CampaignState], tuple[CampaignState, str]]
-    ) -> None:
-        self.state, self.state_reason = update(self.state)
+    async def change_state(self, number: int, update: StateChange) -> None:
+        change = update(self.state)
+        if change is not None:
+            self.state, self.state_reason = change
 
     async def suppressed(self, keys: set[str]) -> dict[str, Suppression]:
         return {
