@@ -7,14 +7,17 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from adapters.curl import CurlOptions, CurlTransport
-from adapters.key_file import derive, load_or_create
+from adapters.curl.addresses import is_public
+from adapters.key_file import KeyFileRefused, derive, load_or_create
 from adapters.secret_box import SecretBox
 from adapters.spooled_ledger import SpooledAddressLedger
 from adapters.sql.campaigns import SqlCampaignRepository
 from adapters.sql.database import Database
 from adapters.sql.events import SqlEventLog
+from adapters.sql.installation import WrongKey, claim_key
 from adapters.sql.limiter import SqlLimiter
 from adapters.sql.migrate import upgrade
 from adapters.sql.providers import SqlProviderRepository
@@ -39,6 +42,10 @@ from services.ports import (
 from services.post_request import PostRequest
 from services.record_callback import RecordCallback
 from services.send_campaign import SendCampaign
+
+
+class CannotStart(Exception):
+    """What is set up does not fit together; the message says what to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,31 +97,49 @@ class Parts:
 async def parts(settings: Settings) -> AsyncIterator[Parts]:
     """Opens the database, brought to the present schema, and closes it afterwards.
 
-    Raises KeyFileRefused where the master key cannot be read or made safely.
+    Raises CannotStart where the master key cannot be had safely, or is another database's.
     """
-    master = settings.master_key() or load_or_create(settings.key_file)
-    clock = SystemClock()
-    database = Database(settings.database_url, clock=clock)
+    try:
+        master = settings.master_key() or load_or_create(settings.key_file)
+        async with _database(settings, master) as database:
+            yield _parts(database, master)
+    except (KeyFileRefused, WrongKey) as refused:
+        raise CannotStart(str(refused)) from refused
+
+
+@asynccontextmanager
+async def _database(settings: Settings, master: bytes) -> AsyncIterator[Database]:
+    database = Database(settings.database_url, clock=SystemClock())
     try:
         await upgrade(database)
-        yield Parts(
-            clock=clock,
-            providers=SqlProviderRepository(database, SecretBox(master)),
-            campaigns=SqlCampaignRepository(database),
-            suppressions=SqlSuppressionRepository(database),
-            log=SqlEventLog(database),
-            queue=SqlWorkQueue(database),
-            limiter=SqlLimiter(database),
-            message_ids=MessageIds(derive(master, "message ids")),
-        )
+        await claim_key(database, derive(master, "key check"))
+        yield database
     finally:
         await database.close()
 
 
+def _parts(database: Database, master: bytes) -> Parts:
+    return Parts(
+        clock=database.clock,
+        providers=SqlProviderRepository(database, SecretBox(master)),
+        campaigns=SqlCampaignRepository(database),
+        suppressions=SqlSuppressionRepository(database),
+        log=SqlEventLog(database),
+        queue=SqlWorkQueue(database),
+        limiter=SqlLimiter(database),
+        message_ids=MessageIds(derive(master, "message ids")),
+    )
+
+
 @asynccontextmanager
-async def transport(user_agent: str) -> AsyncIterator[Transport]:
+async def transport(settings: Settings) -> AsyncIterator[Transport]:
     """The way to the ESPs; what is in flight is waited for at the end."""
-    curl = CurlTransport(CurlOptions(user_agent=user_agent))
+    options = CurlOptions(
+        user_agent=f"Espalier/{version('espalier')}",
+        drain_timeout=settings.drain_seconds,
+        allow_address=None if settings.allow_private_addresses else is_public,
+    )
+    curl = CurlTransport(options)
     try:
         yield curl
     finally:

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Coroutine
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import structlog
 import typer
 import uvloop
 
+from entrypoints.bootstrap import CannotStart
 from entrypoints.logs import set_up_logs
 from entrypoints.serve.dispatching import dispatch as run_dispatcher
 from entrypoints.serve.service import serve as run_service
@@ -37,7 +37,7 @@ def serve(config: Config = None) -> None:
 
 def dispatch() -> None:
     """Run one dispatcher, with the settings of the environment. `serve` starts these itself."""
-    _run(run_dispatcher(_settings(None), user_agent=f"Espalier/{version('espalier')}"))
+    _run(run_dispatcher(_settings(None)))
 
 
 def _settings(config: Path | None) -> Settings:
@@ -54,6 +54,9 @@ def _settings(config: Path | None) -> Settings:
 def _run(work: Coroutine[object, object, None]) -> None:
     try:
         uvloop.run(work)
+    except CannotStart as refused:
+        typer.echo(f"espalier: {refused}", err=True)
+        raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(f"espalier: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None

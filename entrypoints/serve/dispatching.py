@@ -13,7 +13,7 @@ from entrypoints.settings import Settings
 _SWITCH_SECONDS = 0.001
 
 
-async def dispatch(settings: Settings, *, user_agent: str) -> None:
+async def dispatch(settings: Settings) -> None:
     """Sends until SIGTERM or SIGINT, then ends what is in flight."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     stopping = asyncio.Event()
@@ -22,5 +22,5 @@ async def dispatch(settings: Settings, *, user_agent: str) -> None:
         loop.add_signal_handler(number, stopping.set)
     # Never the name of an earlier process: its leases are not this one's.
     name = f"{os.getpid()}-{secrets.token_hex(4)}"
-    async with bootstrap.parts(settings) as parts, bootstrap.transport(user_agent) as transport:
+    async with bootstrap.parts(settings) as parts, bootstrap.transport(settings) as transport:
         await parts.dispatcher(transport, name=name).run(stopping)

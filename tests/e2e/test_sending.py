@@ -45,7 +45,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with (
         SimulatedEsp(EspSettings(), Behaviour()) as esp,
         parts(settings) as made,
-        transport("Espalier/test") as way,
+        transport(settings) as way,
     ):
         config = ProviderConfig(
             nickname="acme",
