@@ -74,7 +74,7 @@ class _Change:
             raise Conflict("provider", self._wanted.nickname)
         stored = None if present is None else present.config
         config, given_up = _with_stored_secrets(self._wanted, stored)
-        # Within the transaction it is nearly always the same again: a large template is parsed once.
+        # Within the transaction it is nearly always the same: a large template is parsed once.
         if config != self._checked:
             self._check(config, {violation.field: violation for violation in given_up})
         return config
@@ -95,7 +95,7 @@ def _with_stored_secrets(
         return wanted, []
     basic = _basic(wanted.basic, stored.basic)
     headers = _headers(wanted.headers, stored.headers)
-    if _is_same_server(wanted.http_endpoint, stored.http_endpoint):
+    if _server(wanted.http_endpoint) == _server(stored.http_endpoint):
         return replace(wanted, basic=basic, headers=headers), []
     given_up = [
         _moved(f"headers[{i}].value")
@@ -124,11 +124,6 @@ def _headers(wanted: Sequence[Header], stored: Sequence[Header]) -> tuple[Header
         else header
         for header in wanted
     )
-
-
-def _is_same_server(one: str, other: str) -> bool:
-    server = _server(one)
-    return server is not None and server == _server(other)
 
 
 def _server(endpoint: str) -> tuple[str, str, int] | None:

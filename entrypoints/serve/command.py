@@ -35,9 +35,11 @@ def serve(config: Config = None) -> None:
     _run(run_service(settings, environ=environ, log=log, say=log.info))
 
 
-def dispatch() -> None:
+def dispatch(
+    supervised: Annotated[bool, typer.Option(help="End when the standard input closes.")] = False,
+) -> None:
     """Run one dispatcher, with the settings of the environment. `serve` starts these itself."""
-    _run(run_dispatcher(_settings(None)))
+    _run(run_dispatcher(_settings(None), supervised=supervised))
 
 
 def _settings(config: Path | None) -> Settings:

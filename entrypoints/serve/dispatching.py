@@ -13,13 +13,18 @@ from entrypoints.settings import Settings
 _SWITCH_SECONDS = 0.001
 
 
-async def dispatch(settings: Settings) -> None:
-    """Sends until SIGTERM or SIGINT, then ends what is in flight."""
+async def dispatch(settings: Settings, *, supervised: bool) -> None:
+    """Sends until SIGTERM or SIGINT, then ends what is in flight.
+
+    A supervised one ends as well when its standard input closes: its supervisor is gone.
+    """
     sys.setswitchinterval(_SWITCH_SECONDS)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), stopping.set)
     # Never the name of an earlier process: its leases are not this one's.
     name = f"{os.getpid()}-{secrets.token_hex(4)}"
     async with bootstrap.parts(settings) as parts, bootstrap.transport(settings) as transport:

@@ -60,5 +60,8 @@ class Supervisor:
 
     async def _spawn(self, place: int) -> None:
         self._processes[place] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "entrypoints.main", "dispatch", env=self._environ
+            *(sys.executable, "-m", "entrypoints.main", "dispatch", "--supervised"),
+            env=self._environ,
+            # Never written to: it closes when this process ends, however it ends.
+            stdin=asyncio.subprocess.PIPE,
         )

@@ -115,10 +115,11 @@ class Provider(_message.Message):
     regard to case. Required.
     """
     callback_url: _builtins.str
-    """Where the ESP has to post its callbacks. Output only, and it stays the same
-    for as long as the provider exists; a value in ConfigureProvider is
-    refused. Its path holds an unguessable token: whoever knows it can post
-    callbacks.
+    """Where the ESP has to post its callbacks. Output only: ConfigureProvider
+    refuses a value, so clear it before a provider that was read is sent back.
+    It stays the same through all changes, and takes callbacks also after the
+    provider was deleted. Its path holds an unguessable token: whoever knows it
+    can post callbacks.
     """
     request_type: Global___RequestType.ValueType
     """Method of the requests. Required."""
@@ -302,7 +303,8 @@ class BasicAuthentication(_message.Message):
     """
     password: _builtins.str
     """Password, at most 1,024 characters, without control characters. Input only.
-    Empty: the stored password stays; refused where none is stored.
+    Empty: the stored password stays; refused where none is stored, and where
+    http_endpoint goes to another scheme, host or port than the stored one.
     """
     password_set: _builtins.bool
     """Whether a password is stored. Output only; ignored in ConfigureProvider."""
@@ -342,7 +344,8 @@ class Header(_message.Message):
     if `secret`.
 
     Empty with `secret`: the stored value of the header of this name stays;
-    refused where none is stored as a secret.
+    refused where none is stored as a secret, and where http_endpoint goes to
+    another scheme, host or port than the stored one.
     """
     secret: _builtins.bool
     """Whether the value is a secret: write-only, shown as `***` in previews and
@@ -481,17 +484,17 @@ class Limits(_message.Message):
     are allowed. Absent: no limit.
     """
     max_in_flight: _builtins.int
-    """Most requests that wait for their answer at the same time, 1 to 10,000.
-    Absent: 16.
+    """Most requests that wait for their answer at the same time, 1 to 1,000.
+    Absent: 64.
     """
     max_attempts: _builtins.int
-    """Most attempts at one message, the first included, 1 to 100. 1: no retries.
+    """Most attempts at one message, the first included, 1 to 20. 1: no retries.
     Absent: 8.
     """
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """Longest time from connecting to the last byte of the answer, 1 ms to 10
-        minutes. Absent: 30 s.
+        """Longest time from connecting to the last byte of the answer, 0.1 s to
+        300 s. Absent: 30 s.
         """
 
     @_builtins.property
@@ -607,8 +610,8 @@ class ConfigureProviderRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Whether to check everything, answer as if it were stored, and store
-    nothing. The callback URL of a provider that does not exist yet is then
-    empty.
+    nothing. Of a provider that does not exist yet callback_url, etag and times
+    are then empty; of one that does, etag and times are those of today.
     """
     @_builtins.property
     def provider(self) -> Global___Provider:
@@ -719,7 +722,9 @@ class ListProvidersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Most providers in one page. Default 50, maximum 1,000."""
+    """Most providers in one page. 0: 50. More than 1,000 counts as 1,000; a
+    negative number is refused.
+    """
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
     def __init__(

@@ -18,9 +18,17 @@ class ProviderServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     ConfigureProvider: _aio.UnaryUnaryMultiCallable[_provider_pb2.ConfigureProviderRequest, _provider_pb2.ConfigureProviderResponse]
     """ConfigureProvider creates the provider, or replaces the one of that
-    nickname as a whole: what the request leaves out is unset, but for secrets,
-    which stay (see BasicAuthentication.password and Header.value). It is
-    atomic: either everything is stored or nothing.
+    nickname as a whole: what the request leaves out is unset, but for secrets.
+    It is atomic: either everything is stored or nothing.
+
+    A secret (BasicAuthentication.password, and Header.value with `secret`)
+    that the request leaves empty stays as it is stored, as long as scheme, host
+    and port of http_endpoint stay too; an omitted port is that of the scheme.
+    With another scheme, host or port every secret must be given again, so that
+    none is sent to a server that it was not meant for.
+
+    Whoever changes a provider that they read clears callback_url first, fills
+    in what is new and sends the rest back as it came.
 
     Of several calls at once one is the last. INVALID_ARGUMENT: with every
     violation, each with its field path. ABORTED: provider.etag is given and is
@@ -35,7 +43,9 @@ class ProviderServiceStub:
     regard to case. Secrets never come back.
     """
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_provider_pb2.DeleteProviderRequest, _provider_pb2.DeleteProviderResponse]
-    """DeleteProvider removes a provider; its callback URL stops working.
+    """DeleteProvider removes a provider, and its nickname is free again. Its
+    callback URL still takes callbacks: those of mail that was sent before go on
+    to count and to suppress. A new provider of that nickname gets another URL.
     FAILED_PRECONDITION: a campaign that has not ended sends through it.
     NOT_FOUND: there is none of that nickname. ABORTED: the etag is not that of
     the stored provider.
@@ -61,9 +71,17 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_provider_pb2.ConfigureProviderRequest, _abc.Awaitable[_provider_pb2.ConfigureProviderResponse]],
     ) -> _abc.Awaitable[_provider_pb2.ConfigureProviderResponse]:
         """ConfigureProvider creates the provider, or replaces the one of that
-        nickname as a whole: what the request leaves out is unset, but for secrets,
-        which stay (see BasicAuthentication.password and Header.value). It is
-        atomic: either everything is stored or nothing.
+        nickname as a whole: what the request leaves out is unset, but for secrets.
+        It is atomic: either everything is stored or nothing.
+
+        A secret (BasicAuthentication.password, and Header.value with `secret`)
+        that the request leaves empty stays as it is stored, as long as scheme, host
+        and port of http_endpoint stay too; an omitted port is that of the scheme.
+        With another scheme, host or port every secret must be given again, so that
+        none is sent to a server that it was not meant for.
+
+        Whoever changes a provider that they read clears callback_url first, fills
+        in what is new and sends the rest back as it came.
 
         Of several calls at once one is the last. INVALID_ARGUMENT: with every
         violation, each with its field path. ABORTED: provider.etag is given and is
@@ -96,7 +114,9 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_pb2.DeleteProviderRequest,
         context: _aio.ServicerContext[_provider_pb2.DeleteProviderRequest, _abc.Awaitable[_provider_pb2.DeleteProviderResponse]],
     ) -> _abc.Awaitable[_provider_pb2.DeleteProviderResponse]:
-        """DeleteProvider removes a provider; its callback URL stops working.
+        """DeleteProvider removes a provider, and its nickname is free again. Its
+        callback URL still takes callbacks: those of mail that was sent before go on
+        to count and to suppress. A new provider of that nickname gets another URL.
         FAILED_PRECONDITION: a campaign that has not ended sends through it.
         NOT_FOUND: there is none of that nickname. ABORTED: the etag is not that of
         the stored provider.

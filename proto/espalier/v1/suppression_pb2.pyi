@@ -123,15 +123,15 @@ class ListSuppressionsRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     EMAIL_PREFIX_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Most suppressions in one page. Default 100, maximum 1,000."""
+    """Most suppressions in one page. 0: 100. More than 1,000 counts as 1,000; a
+    negative number is refused.
+    """
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
     reason: Global___SuppressionReason.ValueType
     """Suppressions for this reason. Unspecified: for any."""
     email_prefix: _builtins.str
-    """Suppressions of addresses that begin with this text, without regard to
-    case, at most 320 characters. Empty: of any.
-    """
+    """Not available yet: refused where it is not empty."""
     def __init__(
         self,
         *,

@@ -74,7 +74,9 @@ class SuppressionServiceServicer:
     """
 
     def ListSuppressions(self, request, context):
-        """ListSuppressions reads the list in pages, newest first.
+        """ListSuppressions reads the list in pages, ordered by the address in the
+        form in which addresses are compared. INVALID_ARGUMENT: page_size is
+        negative, or page_token is none of this listing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -24,7 +24,10 @@ class SuppressionServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSuppressions: _aio.UnaryUnaryMultiCallable[_suppression_pb2.ListSuppressionsRequest, _suppression_pb2.ListSuppressionsResponse]
-    """ListSuppressions reads the list in pages, newest first."""
+    """ListSuppressions reads the list in pages, ordered by the address in the
+    form in which addresses are compared. INVALID_ARGUMENT: page_size is
+    negative, or page_token is none of this listing.
+    """
     CheckSuppressions: _aio.UnaryUnaryMultiCallable[_suppression_pb2.CheckSuppressionsRequest, _suppression_pb2.CheckSuppressionsResponse]
     """CheckSuppressions tells of given addresses which are suppressed, and why.
     INVALID_ARGUMENT: an address is not valid, or there are none or too many.
@@ -57,7 +60,10 @@ class SuppressionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppression_pb2.ListSuppressionsRequest,
         context: _aio.ServicerContext[_suppression_pb2.ListSuppressionsRequest, _abc.Awaitable[_suppression_pb2.ListSuppressionsResponse]],
     ) -> _abc.Awaitable[_suppression_pb2.ListSuppressionsResponse]:
-        """ListSuppressions reads the list in pages, newest first."""
+        """ListSuppressions reads the list in pages, ordered by the address in the
+        form in which addresses are compared. INVALID_ARGUMENT: page_size is
+        negative, or page_token is none of this listing.
+        """
 
     @_abc_1.abstractmethod
     def CheckSuppressions(
