@@ -17,7 +17,7 @@ _SECRET = re.compile(
 )
 
 # Libraries that tell of every request at `info`, with its URL.
-_TALKATIVE = ("aiohttp.access", "asyncio", "aiosqlite", "sqlalchemy.engine.Engine")
+_TALKATIVE = ("aiohttp.access", "alembic", "asyncio", "aiosqlite", "sqlalchemy.engine.Engine")
 
 
 def set_up_logs(

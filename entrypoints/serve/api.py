@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc.aio
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
@@ -15,9 +14,9 @@ from entrypoints.errors import ErrorInterceptor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servicer:
-    """A service and how it is added to a server."""
+    """A service by its full name, and how it is added to a server."""
 
-    descriptor: ServiceDescriptor
+    name: str
     add: Callable[[grpc.aio.Server], None]
 
 
@@ -44,7 +43,7 @@ class Api:
         names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
         for servicer in servicers:
             servicer.add(self._server)
-            names.append(servicer.descriptor.full_name)
+            names.append(servicer.name)
         self._names = ["", *names]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)

@@ -1,6 +1,7 @@
 """The process of `espalier serve`: starts every part in order, and stops them in reverse."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from entrypoints import bootstrap
 from entrypoints.callbacks import callback_app
 from entrypoints.serve.api import Api
 from entrypoints.serve.folding import keep_folding
+from entrypoints.serve.servicers import servicers
 from entrypoints.serve.supervisor import Supervisor
 from entrypoints.serve.web import Web, add_probes
 from entrypoints.setting_kinds import host_and_port
@@ -46,7 +48,7 @@ async def serve(
         await supervisor.start()
         stack.push_async_callback(supervisor.stop, drain_seconds=drain)
         api = Api(
-            [],
+            servicers(parts, public_base_url=_public_base_url(settings, web.port)),
             address=settings.grpc_address,
             max_message_bytes=settings.max_grpc_message_bytes,
             log=log,
@@ -56,6 +58,11 @@ async def serve(
         say(f"API on port {api.port}, callbacks on port {web.port}")
         await stopping.wait()
         say("stopping: what is in flight is waited for")
+
+
+def _public_base_url(settings: Settings, port: int) -> str:
+    """Where nobody named the URL, it is that of the bound port, which may have been a free one."""
+    return re.sub(r":0$", f":{port}", settings.public_base_url).rstrip("/")
 
 
 @asynccontextmanager
