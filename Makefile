@@ -11,12 +11,15 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test lint format bench generate lock clean
+.PHONY: help setup demo test lint format bench generate lock clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the virtual environment (.venv); the other targets do it as needed.
+
+demo: $(READY) ## See it all at work: a campaign of 10,000 through a simulated ESP.
+	@$(BIN)/espalier demo
 
 test: lint ## Run every check and every test.
 	@echo "==> pytest"

@@ -22,6 +22,7 @@ from adapters.sql.limiter import SqlLimiter
 from adapters.sql.migrate import upgrade
 from adapters.sql.providers import SqlProviderRepository
 from adapters.sql.suppressions import SqlSuppressionRepository
+from adapters.sql.test_messages import SqlTestMessages
 from adapters.sql.work_queue import SqlWorkQueue
 from adapters.system_clock import SystemClock
 from domain.message_id import MessageIds
@@ -36,12 +37,14 @@ from services.ports import (
     Limiter,
     ProviderRepository,
     SuppressionRepository,
+    TestMessages,
     Transport,
     WorkQueue,
 )
 from services.post_request import PostRequest
 from services.record_callback import RecordCallback
 from services.send_campaign import SendCampaign
+from services.send_test_email import SendTestEmail
 
 
 class CannotStart(Exception):
@@ -59,6 +62,7 @@ class Parts:
     log: EventLog
     queue: WorkQueue
     limiter: Limiter
+    tests: TestMessages
     message_ids: MessageIds
 
     def send_campaign(self) -> SendCampaign:
@@ -66,6 +70,16 @@ class Parts:
             campaigns=self.campaigns,
             providers=self.providers,
             new_ledger=SpooledAddressLedger,
+            clock=self.clock,
+        )
+
+    def send_test_email(self, transport: Transport) -> SendTestEmail:
+        return SendTestEmail(
+            providers=self.providers,
+            tests=self.tests,
+            transport=transport,
+            limiter=self.limiter,
+            message_ids=self.message_ids,
             clock=self.clock,
         )
 
@@ -127,6 +141,7 @@ def _parts(database: Database, master: bytes) -> Parts:
         log=SqlEventLog(database),
         queue=SqlWorkQueue(database),
         limiter=SqlLimiter(database),
+        tests=SqlTestMessages(database),
         message_ids=MessageIds(derive(master, "message ids")),
     )
 

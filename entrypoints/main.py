@@ -6,19 +6,34 @@ import typer
 
 from entrypoints.cli import campaign, events, provider, suppressions
 from entrypoints.cli.send import send
+from entrypoints.demo.command import demo
 from entrypoints.serve.command import dispatch, serve
 from entrypoints.simulated_esp.command import simulate_esp
+
+_HELP = """Send email campaigns through any HTTP email provider, and follow what becomes of them.
+
+A first use, once `espalier serve` runs in another terminal:
+
+```
+espalier provider apply acme.yaml       # describe the provider, once
+espalier provider test acme --to you@example.com
+espalier send --provider acme --recipients people.csv \\
+    --subject 'Hello $$name' --html body.html --watch
+espalier events tail                    # what becomes of the messages
+```
+
+Without a provider, `espalier simulate-esp` plays one; `espalier demo` shows it all at once.
+Every command has `--help` of its own, and those that read have `--json`.
+"""
 
 app = typer.Typer(
     name="espalier",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # They may hold secrets.
-    help=(
-        "Send email campaigns through any HTTP email provider, and follow what becomes of them.\n\n"
-        "A first use: `espalier provider apply esp.yaml`, then `espalier send --provider NICKNAME "
-        "--recipients people.csv --subject Hello --html body.html --watch`."
-    ),
+    rich_markup_mode="markdown",
+    help=_HELP,
 )
+app.command("demo")(demo)
 app.command("serve")(serve)
 app.command("dispatch", hidden=True)(dispatch)
 app.add_typer(provider.app, name="provider")

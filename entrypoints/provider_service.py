@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-import grpc
-
 from domain.errors import InvalidRequest, Violation
 from domain.provider import Provider, nickname_key
+from entrypoints.convert.campaign import read_draft, read_recipients
+from entrypoints.convert.exchange import to_tried_email
 from entrypoints.convert.faults import prefixed, to_warnings
 from entrypoints.convert.provider import PREFIX, read_provider, to_config_message, to_provider
 from entrypoints.errors import Context
@@ -13,6 +13,7 @@ from entrypoints.paging import Paging
 from espalier.v1 import provider_pb2, provider_pb2_grpc
 from services.configure_provider import Configured, ConfigureProvider
 from services.ports import Clock, ProviderRepository
+from services.send_test_email import SendTestEmail
 
 PAGING = Paging(listing="providers", default=50, most=1000)
 
@@ -24,11 +25,13 @@ class ProviderService(provider_pb2_grpc.ProviderServiceServicer):
         self,
         *,
         configure: ConfigureProvider,
+        send_test: SendTestEmail,
         providers: ProviderRepository,
         clock: Clock,
         public_base_url: str,
     ) -> None:
         self._configure = configure
+        self._send_test = send_test
         self._providers = providers
         self._clock = clock
         self._public_base_url = public_base_url
@@ -76,8 +79,9 @@ class ProviderService(provider_pb2_grpc.ProviderServiceServicer):
     async def SendTestEmail(
         self, request: provider_pb2.SendTestEmailRequest, context: Context
     ) -> provider_pb2.SendTestEmailResponse:
-        text = "SendTestEmail is not available yet; send a campaign with one recipient instead"
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+        (recipient,) = read_recipients([request.recipient])
+        tried = await self._send_test(request.nickname, recipient, read_draft(request.campaign))
+        return to_tried_email(tried)
 
     def _configured(self, done: Configured) -> provider_pb2.Provider:
         if done.provider is None:

@@ -45,13 +45,16 @@ class Dispatcher:
                 raise result
 
     async def _look(self, stopping: asyncio.Event) -> None:
-        free = _CHUNKS_AT_ONCE - sum(not task.done() for task in self._running)
-        claims = await self._claim(free) if free else []
+        self._running = {task for task in self._running if not _succeeded(task)}
+        free = _CHUNKS_AT_ONCE - len(self._running)
+        if free <= 0:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            return
+        claims = await self._claim(free)
         for claim in claims:
             self._running.add(asyncio.create_task(self._dispatch(claim, stopping)))
         if not claims:
             await self._queue.wait(timeout_seconds=_LOOK_SECONDS)
-        self._running = {task for task in self._running if not _succeeded(task)}
 
     async def _claim(self, free: int) -> list[Claim]:
         try:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from domain.callback import Attributed, Unprocessed
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
 from domain.chunk import Chunk
+from domain.event_filter import EventFilter
 from domain.events import Cursor, LogEntry
 from domain.http import HttpRequest, HttpResponse
 from domain.message import Counts, MessageState
@@ -396,6 +397,27 @@ class EventLog(Protocol):
         ...
 
 
+class EventSearch(Protocol):
+    """Finds entries of the event log by what their events are."""
+
+    async def search(
+        self, *, where: EventFilter, positions: range, limit: int, newest_first: bool = False
+    ) -> Sequence[LogEntry]:
+        """Up to `limit` entries at these positions that may hold an event which `where` passes.
+
+        In order, or in reverse. Must leave out no entry that holds one; others may be among them,
+        since an entry speaks of many messages.
+        """
+        ...
+
+    async def position_at(self, time: float) -> int:
+        """The position of an entry received before that time, whose next one was not; 0 for none.
+
+        Entries become durable a little after they are received, and so not quite in that order.
+        """
+        ...
+
+
 class Limiter(Protocol):
     """Spreads requests over time, for all workers of all processes together."""
 
@@ -411,5 +433,9 @@ class TestMessages(Protocol):
     """The test emails that were sent, so that their callbacks are known as such."""
 
     async def add(self, provider_id: int, email: str, *, at: float) -> int:
-        """The number of the test, from 1 upwards."""
+        """The number of the test, from 1 upwards; never used twice, and durable on return."""
+        ...
+
+    async def emails(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """The addresses of these tests by number; those that are not there are left out."""
         ...

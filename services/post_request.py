@@ -7,6 +7,7 @@ from dataclasses import replace
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import OpenRequest
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
+from domain.idempotency import with_key
 from domain.provider import Limits, Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
 from services.ports import CampaignRepository, Clock, Limiter, ProviderRepository, Transport
@@ -53,10 +54,14 @@ class PostRequest:
         posting = await run.begin(request, at=self._clock.now())
         if posting is None:
             return
-        with_key = _with_key(rendered, provider, posting.key(run.chunk.campaign_number))
+        keyed = with_key(
+            rendered,
+            provider.config.idempotency_key,
+            posting.key(run.chunk.campaign_number),
+        )
         limits = provider.config.limits
         try:
-            answer = await self._transport.send(with_key, timeout_seconds=limits.timeout_seconds)
+            answer = await self._transport.send(keyed, timeout_seconds=limits.timeout_seconds)
         except NotSent as error:
             await self._again(run, posting, limits, "NOT_SENT", error.reason)
         except AnswerLost as error:
@@ -138,13 +143,6 @@ class PostRequest:
             return CampaignState.PAUSED, f"the ESP refused the request itself: {detail}"
 
         await self._campaigns.change_state(run.chunk.campaign_number, pause)
-
-
-def _with_key(request: HttpRequest, provider: Provider, key: str) -> HttpRequest:
-    name = provider.config.idempotency_key.header_name
-    if name is None:
-        return request
-    return replace(request, headers=(*request.headers, (name, key)))
 
 
 def _halves(request: OpenRequest) -> Iterator[OpenRequest]:

@@ -1,7 +1,6 @@
 """Takes in what an ESP reports about our messages."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from domain.callback import (
     UNKNOWN_META,
@@ -13,26 +12,13 @@ from domain.callback import (
 )
 from domain.message_id import MessageIds
 from domain.provider import Provider
-from services.ports import Clock
-
-
-class CallbackLog(Protocol):
-    """The part of `services.ports.EventLog` that takes callbacks in."""
-
-    async def record_callbacks(
-        self,
-        provider: Provider,
-        events: Sequence[Attributed],
-        unprocessed: Sequence[Unprocessed],
-        *,
-        received_at: float,
-    ) -> Sequence[Attributed]: ...
+from services.ports import Clock, EventLog
 
 
 class RecordCallback:
     """Parses a callback, finds its messages, stores it and says what to answer."""
 
-    def __init__(self, log: CallbackLog, message_ids: MessageIds, clock: Clock) -> None:
+    def __init__(self, log: EventLog, message_ids: MessageIds, clock: Clock) -> None:
         self._log = log
         self._read_meta = message_ids.read
         self._clock = clock

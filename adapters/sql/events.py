@@ -10,8 +10,10 @@ from sqlalchemy import select
 from adapters.sql import schema
 from adapters.sql.database import Database
 from adapters.sql.event_rows import entries_from, entry_of, store_callbacks
+from adapters.sql.event_search import entries_at, position_at
 from adapters.sql.fold import fold_entries
 from domain.callback import Attributed, Unprocessed
+from domain.event_filter import EventFilter
 from domain.events import EVENTS_OF_CALLBACK, Cursor, LogEntry
 from domain.provider import Provider
 
@@ -74,6 +76,17 @@ class SqlEventLog:
         if entries and _is_read(entries[0], after):
             return entries[1:]
         return entries[:limit]
+
+    async def search(
+        self, *, where: EventFilter, positions: range, limit: int, newest_first: bool = False
+    ) -> Sequence[LogEntry]:
+        found = entries_at(positions, where, limit=limit, newest_first=newest_first)
+        async with self._database.reading() as connection:
+            return [entry_of(row) for row in await connection.execute(found)]
+
+    async def position_at(self, time: float) -> int:
+        async with self._database.reading() as connection:
+            return await position_at(connection, time)
 
     async def head(self) -> int:
         async with self._database.reading() as connection:

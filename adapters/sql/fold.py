@@ -46,6 +46,8 @@ async def fold_entries(connection: AsyncConnection, *, limit: int, now: float) -
     for (number, chunk_number), of_chunk in _by_chunk(entries).items():
         await _move(connection, number, chunk_number, of_chunk, now=now)
         suppressed += await _suppressed(connection, number, chunk_number, of_chunk, now=now)
+    # The first event that suppresses an address gives the reason, in whatever chunk it is.
+    suppressed.sort(key=lambda one: one.event_position or 0)
     await add_suppressions(connection, suppressed)
     folded = entries[-1].position
     await connection.execute(update(_installation).values(folded_position=folded))

@@ -27,6 +27,16 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
     # The service is a neighbour: a proxy that is set for web traffic has no way to it.
     ("grpc.enable_http_proxy", 0),
+    # Streams are opened again after a break: gRPC's own pauses between two connections, which grow
+    # to two minutes, would make that slow.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # A stream may be silent for days. A host that is gone without a word is noticed by pings; more
+    # often than in five minutes a server may take them for abuse.
+    ("grpc.keepalive_time_ms", 6 * 60 * 1000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 _T = TypeVar("_T")
@@ -52,12 +62,19 @@ class Client:
         self.suppressions = SuppressionServiceStub(channel)
 
 
-def run(address: str, work: Callable[[Client], Coroutine[Any, Any, _T]], place: Place = str) -> _T:
+def run(
+    address: str,
+    work: Callable[[Client], Coroutine[Any, Any, _T]],
+    place: Place = str,
+    *,
+    interrupted: str = "Interrupted.",
+) -> _T:
     """Do `work` with a client; what goes wrong is told on standard error and ends the command.
 
-    `place` is used for the violations of a refused call, as in failures.from_status.
+    `place` is used for the violations of a refused call, as in failures.from_status. `interrupted`
+    is what Ctrl-C is answered with.
     """
-    with reported():
+    with reported(interrupted):
         return asyncio.run(_connected(address, work, place))
 
 

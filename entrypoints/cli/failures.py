@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import grpc
 import typer
+from google.protobuf import any_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -79,21 +80,37 @@ def from_status(error: RpcFailure, address: str, place: Place = str) -> Failure:
     code = error.code()
     lines = [f"{_title(code)}: {error.details() or 'the service gave no reason.'}"]
     lines += [f"  {place(field)}: {text}" for field, text in _violations(error)]
-    if code in _WAYS_OUT:
+    delay = retry_delay(error)
+    if delay is not None:
+        # The service itself has answered: whether it runs is no question then.
+        lines.append(f"Try again in {delay:g} s: the service asks for that much patience.")
+    elif code in _WAYS_OUT:
         lines.append(_WAYS_OUT[code].format(address=address))
     return Failure("\n".join(lines), _EXIT_CODES.get(code, EXIT_FAILED))
 
 
+def retry_delay(error: RpcFailure) -> float | None:
+    """Return the seconds after which the service asks to be called again, None if it does not."""
+    for detail in _details(error):
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(retry):
+            return retry.retry_delay.ToNanoseconds() / 1e9
+    return None
+
+
 @contextmanager
-def reported() -> Iterator[None]:
-    """Print a Failure that arises within to standard error, and end with its exit code."""
+def reported(interrupted: str = "Interrupted.") -> Iterator[None]:
+    """Print a Failure that arises within to standard error, and end with its exit code.
+
+    `interrupted` is what Ctrl-C is answered with.
+    """
     try:
         yield
     except Failure as failure:
         typer.secho(failure.message, err=True, fg=typer.colors.RED)
         raise typer.Exit(failure.exit_code) from failure
     except KeyboardInterrupt as interrupt:
-        typer.echo("Interrupted.", err=True)
+        typer.echo(interrupted, err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from interrupt
 
 
@@ -102,10 +119,14 @@ def _title(code: grpc.StatusCode) -> str:
 
 
 def _violations(error: RpcFailure) -> Iterator[tuple[str, str]]:
-    # It has what from_call reads; the stubs know only the synchronous calls.
-    status = rpc_status.from_call(cast(Any, error))
-    for detail in status.details if status else ():
+    for detail in _details(error):
         bad_request = error_details_pb2.BadRequest()
         if detail.Unpack(bad_request):
             for violation in bad_request.field_violations:
                 yield violation.field, violation.description
+
+
+def _details(error: RpcFailure) -> Iterator[any_pb2.Any]:
+    # It has what from_call reads; the stubs know only the synchronous calls.
+    status = rpc_status.from_call(cast(Any, error))
+    yield from status.details if status else ()

@@ -15,11 +15,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from entrypoints.cli.failures import Place
+from espalier.v1.common_pb2 import Warning as ApiWarning
+
 Json = Annotated[
     bool,
     typer.Option(
         "--json",
         help="Print JSON, with the names of the API's fields; 64-bit numbers are strings.",
+    ),
+]
+
+JsonLines = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print JSON Lines, an object a line, with the names of the API's fields; 64-bit "
+        "numbers are strings.",
     ),
 ]
 
@@ -69,6 +81,14 @@ def print_facts(facts: Mapping[str, str]) -> None:
         if value:
             table.add_row(Text(name, style="bold"), Text(value))
     console().print(table)
+
+
+def print_warnings(warnings: Iterable[ApiWarning], place: Place = str) -> None:
+    """Print warnings to standard error; `place` turns a field's path into what the user knows."""
+    for warning in warnings:
+        typer.secho(
+            f"Warning: {place(warning.field)}: {warning.message}", err=True, fg=typer.colors.YELLOW
+        )
 
 
 def enum_text(holder: Message, field: str) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from entrypoints.cli import spec_options as opt
 from entrypoints.cli.client import CALL_TIMEOUT, DEFAULT_ADDRESS, Address, Client, run
-from entrypoints.cli.content import read_text
+from entrypoints.cli.completion import nicknames
 from entrypoints.cli.failures import EXIT_FAILED, reported
 from entrypoints.cli.output import (
     Json,
@@ -18,14 +19,20 @@ from entrypoints.cli.output import (
     print_facts,
     print_json,
     print_table,
+    print_warnings,
     time_text,
 )
+from entrypoints.cli.paging import whole_list
 from entrypoints.cli.provider_file import read_provider_file
+from entrypoints.cli.spec import spec_of
 from espalier.v1 import common_pb2, provider_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Configure the email providers that campaigns use.")
 
-Nickname = Annotated[str, typer.Argument(help="The provider's nickname, in any letter case.")]
+Nickname = Annotated[
+    str,
+    typer.Argument(help="The provider's nickname, in any letter case.", autocompletion=nicknames),
+]
 
 
 @app.command("apply")
@@ -39,8 +46,26 @@ def apply(
 ) -> None:
     """Create a provider, or replace the one of that nickname, from a YAML file.
 
-    The file has the names of the API's fields. A password or a header's value may be ${NAME}, which
-    is taken from the environment. Secrets that the file leaves out stay as they are stored.
+    The file has the names of the API's fields:
+
+    ```
+    nickname: acme
+    request_type: POST
+    http_endpoint: https://api.acme.example/send
+    headers:
+      - {name: X-Api-Key, value: "${ACME_KEY}", secret: true}
+    batch: {max_messages: 1000}
+    default_from_name: Ada
+    default_from_address: ada@example.com
+    parameters: |
+      {"messages": [{"to": "$$To", "subject": "$$Subject",
+                     "from": "$$FromAddress", "from_name": "$$FromName",
+                     "html": "$$HTML", "meta": "$$MessageID"}]}
+    ```
+
+    A password or a header's value may be `${NAME}`, which is taken from the environment. Secrets
+    that the file leaves out stay as they are stored. Give the callback URL that is printed to the
+    provider, and try it with `espalier provider test`.
     """
     with reported():
         source = read_provider_file(file, os.environ)
@@ -52,12 +77,7 @@ def apply(
         return await client.providers.ConfigureProvider(request, timeout=CALL_TIMEOUT)
 
     response = run(address, work, source.place)
-    for warning in response.warnings:
-        typer.secho(
-            f"Warning: {source.place(warning.field)}: {warning.message}",
-            err=True,
-            fg=typer.colors.YELLOW,
-        )
+    print_warnings(response.warnings, source.place)
     if json:
         print_json(as_dict(response))
         return
@@ -121,27 +141,41 @@ def delete(
 
 @app.command("test")
 def send_test(
+    context: typer.Context,
     nickname: Nickname,
     to: Annotated[str, typer.Option("--to", help="Address that gets the message.")],
-    subject: Annotated[str, typer.Option(help="Subject line.")] = "Test email",
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="File with the HTML body.")
-    ] = None,
+    name: Annotated[str, typer.Option(help="Name of who gets it.")] = "",
+    subject: opt.Subject = "Test email",
+    html: opt.Html = None,
+    plaintext: opt.Plaintext = None,
+    amp_html: opt.AmpHtml = None,
+    set_: opt.Set = None,
+    from_name: opt.FromName = "",
+    from_address: opt.FromAddress = "",
+    reply_to: opt.ReplyTo = "",
+    cc: opt.Cc = None,
+    bcc: opt.Bcc = None,
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Send one real message through a provider, and show the request and the answer.
 
     The exit code is 1 unless the provider accepted the message.
+
+    ```
+    espalier provider test acme --to ada@example.com --html body.html --set off=10
+    ```
     """
+    # The parameters above declare the options; the context holds their values by name.
     with reported():
-        body = read_text(html) if html else "<p>This is a test email.</p>"
+        spec = spec_of(context.params)
+        spec.html = spec.html or "<p>This is a test email.</p>"
 
     async def work(client: Client) -> provider_pb2.SendTestEmailResponse:
         request = provider_pb2.SendTestEmailRequest(
             nickname=nickname,
-            recipient=common_pb2.Recipient(email=to),
-            campaign=common_pb2.CampaignSpec(subject=subject, html=body),
+            recipient=common_pb2.Recipient(email=to, name=name),
+            campaign=spec,
         )
         # The provider's own timeout may be ten minutes.
         return await client.providers.SendTestEmail(request, timeout=600 + CALL_TIMEOUT)
@@ -156,14 +190,8 @@ def send_test(
 
 
 async def _all_providers(client: Client) -> list[provider_pb2.Provider]:
-    providers: list[provider_pb2.Provider] = []
-    request = provider_pb2.ListProvidersRequest(page_size=1000)
-    while True:
-        page = await client.providers.ListProviders(request, timeout=CALL_TIMEOUT)
-        providers.extend(page.providers)
-        if not page.next_page_token:
-            return providers
-        request.page_token = page.next_page_token
+    request = provider_pb2.ListProvidersRequest()
+    return await whole_list(client.providers.ListProviders, request, "providers")
 
 
 def _request_type(provider: provider_pb2.Provider) -> str:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from entrypoints.cli.client import CALL_TIMEOUT, DEFAULT_ADDRESS, Address, Client, run
 from entrypoints.cli.output import Json, as_dict, enum_text, print_json, print_table, time_text
+from entrypoints.cli.paging import Limit, whole_list
 from espalier.v1 import suppression_pb2
 
-app = typer.Typer(no_args_is_help=True, help="Addresses that are not to be mailed.")
+app = typer.Typer(
+    no_args_is_help=True, help="Addresses that are not to be mailed, by any campaign."
+)
+
+
+class Reason(StrEnum):
+    """Why an address is suppressed, written as it is shown."""
+
+    HARD_BOUNCE = "hard_bounce"
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+
 
 Emails = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="1 to 1,000 addresses.")]
 
@@ -18,27 +32,30 @@ Emails = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="1 to 1,
 @app.command("list")
 def list_(
     prefix: Annotated[str, typer.Option(help="Only addresses that begin with this.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most entries to show.")] = 100,
+    reason: Annotated[Reason | None, typer.Option(help="Only those for this reason.")] = None,
+    limit: Limit = 100,
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """List suppressed addresses, newest first."""
 
-    async def work(client: Client) -> suppression_pb2.ListSuppressionsResponse:
-        request = suppression_pb2.ListSuppressionsRequest(page_size=limit, email_prefix=prefix)
-        return await client.suppressions.ListSuppressions(request, timeout=CALL_TIMEOUT)
+    async def work(client: Client) -> list[suppression_pb2.Suppression]:
+        request = suppression_pb2.ListSuppressionsRequest(
+            email_prefix=prefix,
+            reason=_number(reason) if reason else suppression_pb2.SUPPRESSION_REASON_UNSPECIFIED,
+        )
+        fetch = client.suppressions.ListSuppressions
+        return await whole_list(fetch, request, "suppressions", limit=limit)
 
-    response = run(address, work)
+    suppressions = run(address, work)
     if json:
-        print_json({"suppressions": [as_dict(entry) for entry in response.suppressions]})
+        print_json({"suppressions": [as_dict(entry) for entry in suppressions]})
         return
     print_table(
         ("ADDRESS", "REASON", "SINCE", "DETAIL"),
-        ((s.email, *_why(s)) for s in response.suppressions),
-        "No address is suppressed.",
+        ((s.email, *_why(s)) for s in suppressions),
+        "No such address is suppressed." if prefix or reason else "No address is suppressed.",
     )
-    if response.next_page_token:
-        typer.echo("There are more: raise --limit, or narrow down with --prefix.", err=True)
 
 
 @app.command("check")
@@ -105,3 +122,7 @@ def remove(emails: Emails, json: Json = False, address: Address = DEFAULT_ADDRES
 
 def _why(entry: suppression_pb2.Suppression) -> tuple[str, str, str]:
     return enum_text(entry, "reason"), time_text(entry, "create_time"), entry.detail
+
+
+def _number(reason: Reason) -> suppression_pb2.SuppressionReason.ValueType:
+    return suppression_pb2.SuppressionReason.Value(f"SUPPRESSION_REASON_{reason.name}")

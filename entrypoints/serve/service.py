@@ -37,6 +37,8 @@ async def serve(
     drain = settings.drain_seconds
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(bootstrap.parts(settings))
+        # Only test emails leave from this process.
+        transport = await stack.enter_async_context(bootstrap.transport(settings))
         await stack.enter_async_context(_running(keep_folding(parts.log)))
         app = callback_app(parts.providers.by_callback_token, parts.record_callback())
         add_probes(app, read_log=parts.log.head, is_draining=stopping.is_set)
@@ -48,7 +50,12 @@ async def serve(
         await supervisor.start()
         stack.push_async_callback(supervisor.stop, drain_seconds=drain)
         api = Api(
-            servicers(parts, public_base_url=_public_base_url(settings, web.port)),
+            servicers(
+                parts,
+                transport,
+                public_base_url=_public_base_url(settings, web.port),
+                stopping=stopping,
+            ),
             address=settings.grpc_address,
             max_message_bytes=settings.max_grpc_message_bytes,
             log=log,

@@ -1,45 +1,81 @@
 """The services of the API over the parts of a process."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+import grpc.aio
 from google.protobuf.descriptor import FileDescriptor
 
 from entrypoints.bootstrap import Parts
+from entrypoints.campaign_service import CampaignService
 from entrypoints.provider_service import ProviderService
 from entrypoints.serve.api import Servicer
 from entrypoints.suppression_service import SuppressionService
-from espalier.v1 import provider_pb2, provider_pb2_grpc, suppression_pb2, suppression_pb2_grpc
+from espalier.v1 import (
+    campaign_pb2,
+    campaign_pb2_grpc,
+    provider_pb2,
+    provider_pb2_grpc,
+    suppression_pb2,
+    suppression_pb2_grpc,
+)
 from services.configure_provider import ConfigureProvider
+from services.ports import Transport
+from services.preview_campaign import PreviewCampaign
+
+T = TypeVar("T")
 
 
-def servicers(parts: Parts, *, public_base_url: str) -> Sequence[Servicer]:
-    """All of them; `public_base_url` is where callback URLs start."""
-    providers = ProviderService(
-        configure=ConfigureProvider(parts.providers),
-        providers=parts.providers,
-        clock=parts.clock,
-        public_base_url=public_base_url,
-    )
-    suppressions = SuppressionService(
-        suppressions=parts.suppressions, message_ids=parts.message_ids, clock=parts.clock
-    )
+def servicers(
+    parts: Parts, transport: Transport, *, public_base_url: str, stopping: asyncio.Event
+) -> Sequence[Servicer]:
+    """All of them. Callback URLs start with `public_base_url`; streams end with `stopping`."""
     return [
-        Servicer(
-            name=_name(provider_pb2.DESCRIPTOR),
-            add=lambda server: provider_pb2_grpc.add_ProviderServiceServicer_to_server(
-                providers, server
+        _servicer(
+            provider_pb2.DESCRIPTOR,
+            provider_pb2_grpc.add_ProviderServiceServicer_to_server,
+            ProviderService(
+                configure=ConfigureProvider(parts.providers),
+                send_test=parts.send_test_email(transport),
+                providers=parts.providers,
+                clock=parts.clock,
+                public_base_url=public_base_url,
             ),
         ),
-        Servicer(
-            name=_name(suppression_pb2.DESCRIPTOR),
-            add=lambda server: suppression_pb2_grpc.add_SuppressionServiceServicer_to_server(
-                suppressions, server
+        _servicer(
+            campaign_pb2.DESCRIPTOR,
+            campaign_pb2_grpc.add_CampaignServiceServicer_to_server,
+            _campaigns(parts, stopping),
+        ),
+        _servicer(
+            suppression_pb2.DESCRIPTOR,
+            suppression_pb2_grpc.add_SuppressionServiceServicer_to_server,
+            SuppressionService(
+                suppressions=parts.suppressions, message_ids=parts.message_ids, clock=parts.clock
             ),
         ),
     ]
 
 
-def _name(file: FileDescriptor) -> str:
-    """The full name of the one service of a file."""
+def _campaigns(parts: Parts, stopping: asyncio.Event) -> CampaignService:
+    preview = PreviewCampaign(
+        providers=parts.providers, suppressions=parts.suppressions, message_ids=parts.message_ids
+    )
+    return CampaignService(
+        send=parts.send_campaign(),
+        preview=preview,
+        campaigns=parts.campaigns,
+        providers=parts.providers,
+        log=parts.log,
+        message_ids=parts.message_ids,
+        clock=parts.clock,
+        stopping=stopping,
+    )
+
+
+def _servicer(
+    file: FileDescriptor, add: Callable[[T, grpc.aio.Server], None], servicer: T
+) -> Servicer:
     (service,) = file.services_by_name.values()
-    return service.full_name
+    return Servicer(name=service.full_name, add=lambda server: add(servicer, server))

@@ -12,14 +12,17 @@ from sqlalchemy import insert, update
 
 from adapters.sql import schema
 from adapters.sql.campaigns import SqlCampaignRepository
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
 from domain.chunk import CHUNK_SIZE, ChunkState
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
 from domain.message import Counts, MessageState
+from domain.provider import Provider, ProviderConfig, RequestType
 from services.ports import CampaignRepository, Refused
+from tests.contracts.ports import empty_database
 from tests.fakes.campaign_repository import FakeCampaignRepository
 from tests.fakes.clock import FakeClock
+from tests.fakes.store import Store, StoredProvider
 
 PROVIDER = 7
 NOW = 1_750_000_000.0
@@ -104,8 +107,7 @@ def posting(*ordinals: int, now: bool = True, doubtful: bool = False) -> str:
 @asynccontextmanager
 async def over_sql(path: Path) -> AsyncIterator[SqlWorld]:
     clock = FakeClock(NOW)
-    database = Database(f"sqlite+aiosqlite:///{path / 'espalier.db'}", clock=clock)
-    await create_schema(database)
+    database = Database(await empty_database(path), clock=clock)
     row = {
         "id": PROVIDER,
         "nickname": "Mailer",
@@ -130,14 +132,25 @@ async def over_sql(path: Path) -> AsyncIterator[SqlWorld]:
 
 
 def over_fake() -> World:
-    clock = FakeClock(NOW)
-    providers = {PROVIDER: "Mailer"}
+    store = Store(FakeClock(NOW))
+    config = ProviderConfig(
+        nickname="Mailer", request_type=RequestType.POST, http_endpoint="https://e.example.com"
+    )
+    provider = Provider(
+        provider_id=PROVIDER,
+        version=1,
+        config=config,
+        callback_token="token",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    store.providers[PROVIDER] = StoredProvider(provider=provider, versions={1: config})
 
     async def delete_provider() -> None:
-        del providers[PROVIDER]
+        store.providers[PROVIDER].deleted = True
 
-    repository = FakeCampaignRepository(clock, providers)
-    return World(campaigns=repository, clock=clock, delete_provider=delete_provider)
+    repository = FakeCampaignRepository(store)
+    return World(campaigns=repository, clock=store.clock, delete_provider=delete_provider)
 
 
 @pytest.fixture(params=["sql", "fake"])
@@ -151,6 +164,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 async def sql_world(tmp_path: Path) -> AsyncIterator[SqlWorld]:
+    """For what SQL alone has: chunks that speak for their messages, set by hand to what is read."""
     async with over_sql(tmp_path) as world:
         yield world
 

@@ -1,47 +1,36 @@
-"""What a Limiter must do, over the SQL adapter on a SQLite file."""
+"""What every Limiter must do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
-from adapters.secret_box import SecretBox
-from adapters.sql.database import Database, create_schema
-from adapters.sql.limiter import SqlLimiter
-from adapters.sql.providers import SqlProviderRepository
 from domain.provider import Limits
-from tests.contracts.test_provider_repository import PLAIN
-from tests.fakes.clock import FakeClock
+from tests.contracts.ports import Ports
+from tests.domain.provider_samples import POST
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Limited:
-    """A limiter, and one provider whose limits a test sets."""
+    """A limiter, and providers whose limits a test sets."""
 
-    database: Database
-    clock: FakeClock
+    ports: Ports
 
-    async def limit(self, limits: Limits) -> int:
-        repository = SqlProviderRepository(self.database, SecretBox(b"k" * 32))
-        config = replace(PLAIN, limits=limits)
-        provider, _ = await repository.configure(config.nickname, lambda _: config)
+    async def limit(self, limits: Limits, *, nickname: str = "acme") -> int:
+        config = replace(POST, nickname=nickname, limits=limits)
+        provider, _ = await self.ports.providers.configure(nickname, lambda _: config)
         return provider.provider_id
 
     async def waits(self, provider_id: int, times: int, *, messages: int = 1) -> list[float]:
-        limiter = SqlLimiter(self.database)
-        calls = (limiter.reserve(provider_id, requests=1, messages=messages) for _ in range(times))
-        return [round(wait, 6) for wait in sorted(await asyncio.gather(*calls))]
+        reserve = self.ports.limiter.reserve
+        calls = (reserve(provider_id, requests=1, messages=messages) for _ in range(times))
+        # Epoch seconds leave a float seven places.
+        return [round(wait, 5) for wait in sorted(await asyncio.gather(*calls))]
 
 
 @pytest.fixture
-async def limited(tmp_path: Path) -> AsyncIterator[Limited]:
-    clock = FakeClock(1000.0)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'limits.db'}", clock=clock)
-    await create_schema(database)
-    yield Limited(database, clock)
-    await database.close()
+def limited(ports: Ports) -> Limited:
+    return Limited(ports)
 
 
 async def test_without_a_rate_nobody_waits(limited: Limited) -> None:
@@ -66,7 +55,7 @@ async def test_the_stricter_limit_holds(limited: Limited) -> None:
 async def test_time_that_nobody_used_is_not_saved_up(limited: Limited) -> None:
     provider_id = await limited.limit(Limits(max_requests_per_second=10))
     await limited.waits(provider_id, 1)
-    limited.clock.advance(60)
+    limited.ports.clock.advance(60)
     assert await limited.waits(provider_id, 2) == [0.0, 0.1]
 
 
@@ -74,3 +63,10 @@ async def test_a_changed_limit_holds_at_once(limited: Limited) -> None:
     await limited.limit(Limits(max_requests_per_second=1))
     provider_id = await limited.limit(Limits(max_requests_per_second=100))
     assert await limited.waits(provider_id, 2) == [0.0, 0.01]
+
+
+async def test_one_provider_does_not_wait_for_another(limited: Limited) -> None:
+    first = await limited.limit(Limits(max_requests_per_second=1))
+    second = await limited.limit(Limits(max_requests_per_second=1), nickname="other")
+    assert await limited.waits(first, 3) == [0.0, 1.0, 2.0]
+    assert await limited.waits(second, 1) == [0.0]

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
@@ -78,9 +79,20 @@ def refuse(context: grpc.ServicerContext, code: int, message: str, **violations:
             for field, text in violations.items()
         ]
     )
-    detail = any_pb2.Any()
-    detail.Pack(bad_request)
-    status = status_pb2.Status(code=cast(Any, code), message=message, details=[detail])
+    _end(context, code, message, bad_request)
+
+
+def try_later(context: grpc.ServicerContext, message: str, *, seconds: float) -> None:
+    """End a call with UNAVAILABLE, and say after how long it is worth another try."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromNanoseconds(round(seconds * 1e9))
+    _end(context, code_pb2.UNAVAILABLE, message, retry)
+
+
+def _end(context: grpc.ServicerContext, code: int, message: str, detail: Message) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status = status_pb2.Status(code=cast(Any, code), message=message, details=[packed])
     context.abort_with_status(rpc_status.to_status(status))
 
 

@@ -1,7 +1,7 @@
 """The callback URL on a real server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from io import BytesIO
 
 import aiohttp
@@ -9,14 +9,18 @@ import orjson
 import pytest
 from aiohttp import web
 
-from domain.callback import BAD_REQUEST_TEXT, MAX_BODY_BYTES, Attributed, Unprocessed
+from domain.callback import BAD_REQUEST_TEXT, MAX_BODY_BYTES
+from domain.campaign import CampaignSpec, Content, Recipient
 from domain.errors import TryLater
 from domain.message_id import MessageIds
 from domain.provider import Provider
 from entrypoints.callbacks import callback_app
 from services.record_callback import RecordCallback
 from tests.domain.provider_samples import POST
+from tests.fakes.campaign_repository import FakeCampaignRepository
 from tests.fakes.clock import FakeClock
+from tests.fakes.event_log import FakeEventLog
+from tests.fakes.store import Store, StoredProvider
 
 NOW = 1_750_000_000.0
 IDS = MessageIds(b"k" * 32)
@@ -27,37 +31,26 @@ EVENT = {"type": "delivered", "email": "a@example.com", "meta": IDS.campaign_mes
 GOOD = orjson.dumps({"version": "v2", "events": {"success": [EVENT]}})
 
 
-class Log:
-    def __init__(self) -> None:
-        self.stored = 0
-        self.busy = False
-
-    async def record_callbacks(
-        self,
-        provider: Provider,
-        events: Sequence[Attributed],
-        unprocessed: Sequence[Unprocessed],
-        *,
-        received_at: float,
-    ) -> Sequence[Attributed]:
-        if self.busy:
-            raise TryLater("the database is busy", retry_after_seconds=1.5)
-        self.stored += len(events)
-        return ()
-
-
 async def find(token: str) -> Provider | None:
     return ACME if token == "tok" else None
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
+async def store() -> Store:
+    """Holds campaign 1 of one message, through ACME."""
+    store = Store(FakeClock(NOW))
+    store.providers[1] = StoredProvider(provider=ACME, versions={1: POST})
+    campaigns = FakeCampaignRepository(store)
+    spec = CampaignSpec(request_id="r", provider="acme", content=Content())
+    number = await campaigns.begin(spec, ACME.provider_id)
+    await campaigns.stage(number, 0, [Recipient("a@example.com")])
+    await campaigns.accept(number, fingerprint=b"")
+    return store
 
 
 @pytest.fixture
-async def url(log: Log) -> AsyncIterator[str]:
-    app = callback_app(find, RecordCallback(log, IDS, FakeClock(NOW)))
+async def url(store: Store) -> AsyncIterator[str]:
+    app = callback_app(find, RecordCallback(FakeEventLog(store), IDS, store.clock))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -73,12 +66,12 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_a_good_callback_is_answered_with_its_counts(
-    url: str, log: Log, client: aiohttp.ClientSession
+    url: str, store: Store, client: aiohttp.ClientSession
 ) -> None:
     async with client.post(f"{url}/callbacks/tok", data=GOOD) as answer:
         assert answer.status == 200
         assert (await answer.json())["PROCESSED_EVENTS"] == 1
-    assert log.stored == 1
+    assert len(store.log) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,14 +85,14 @@ async def test_a_good_callback_is_answered_with_its_counts(
     ],
 )
 async def test_a_bad_body_is_refused_with_the_text_and_the_path(
-    url: str, log: Log, client: aiohttp.ClientSession, body: bytes, path: str
+    url: str, store: Store, client: aiohttp.ClientSession, body: bytes, path: str
 ) -> None:
     async with client.post(f"{url}/callbacks/tok", data=BytesIO(body)) as answer:
         assert answer.status == 400
         said = await answer.json()
     assert said["error"] == BAD_REQUEST_TEXT
     assert path in [fault["path"] for fault in said["faults"]]
-    assert log.stored == 0
+    assert store.log == []
 
 
 async def test_an_endless_body_is_refused_before_it_ends(url: str) -> None:
@@ -137,8 +130,8 @@ async def test_only_post_is_allowed(url: str, client: aiohttp.ClientSession) -> 
 
 
 async def test_a_busy_database_asks_for_the_same_request_later(
-    url: str, log: Log, client: aiohttp.ClientSession
+    url: str, store: Store, client: aiohttp.ClientSession
 ) -> None:
-    log.busy = True
+    store.failure = TryLater("the database is busy", retry_after_seconds=1.5)
     async with client.post(f"{url}/callbacks/tok", data=GOOD) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
+from entrypoints.cli.summary import rate
 from espalier.v1 import campaign_pb2
 from tests.entrypoints.cli_server import espalier, serving
 
@@ -26,6 +27,7 @@ def _campaign(
 class _Campaigns:
     def __init__(self) -> None:
         self.list_request = campaign_pb2.ListCampaignsRequest()
+        self.resolve_request = campaign_pb2.ResolveUnknownMessagesRequest()
 
     def ListCampaigns(
         self, request: campaign_pb2.ListCampaignsRequest, context: grpc.ServicerContext
@@ -35,6 +37,14 @@ class _Campaigns:
             campaigns=[]
             if request.provider
             else [_campaign("7", campaign_pb2.CAMPAIGN_STATE_SENDING)]
+        )
+
+    def ResolveUnknownMessages(
+        self, request: campaign_pb2.ResolveUnknownMessagesRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.ResolveUnknownMessagesResponse:
+        self.resolve_request = request
+        return campaign_pb2.ResolveUnknownMessagesResponse(
+            resolved_count=1_000, skipped_count=len(request.message_ids)
         )
 
     def GetCampaign(
@@ -82,8 +92,9 @@ def test_the_list_shows_where_each_campaign_stands() -> None:
         table = espalier("campaign", "list", "--limit", "3", "--address", address)
         assert servicer.list_request.page_size == 3
         none = espalier("campaign", "list", "--provider", "x", "--address", address)
-    assert table.stdout.splitlines()[1].split() == ["7", "acme", "sending", "1,234", "1,234", "Hi"]
-    assert "There is no campaign yet" in none.stdout
+    row = ["7", "acme", "sending", "1,234", "1,234", "0", "Hi"]
+    assert table.stdout.splitlines()[1].split() == row
+    assert "There is no such campaign" in none.stdout
 
 
 @pytest.mark.parametrize(
@@ -112,3 +123,69 @@ def test_watching_a_campaign_that_fails_ends_with_exit_code_1() -> None:
         result = espalier("campaign", "watch", "13", "--address", address)
     assert result.exit_code == 1
     assert "failed" in result.stdout
+
+
+def test_the_list_can_be_narrowed_down_to_states() -> None:
+    servicer = _Campaigns()
+    with serving(campaigns=servicer) as address:
+        espalier("campaign", "list", "--state", "paused", "--state", "failed", "--address", address)
+    assert list(servicer.list_request.states) == [
+        campaign_pb2.CAMPAIGN_STATE_PAUSED,
+        campaign_pb2.CAMPAIGN_STATE_FAILED,
+    ]
+
+
+class _WithUnknown:
+    """Its campaign has ended, and the outcome of some messages was lost."""
+
+    def GetCampaign(
+        self, request: campaign_pb2.GetCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.GetCampaignResponse:
+        campaign = _campaign(request.campaign_id, campaign_pb2.CAMPAIGN_STATE_COMPLETED)
+        campaign.counts.unknown = 12
+        return campaign_pb2.GetCampaignResponse(campaign=campaign)
+
+
+def test_unknown_messages_are_shown_with_what_can_be_done_about_them() -> None:
+    with serving(campaigns=_WithUnknown()) as address:
+        result = espalier("campaign", "show", "7", "--address", address)
+    assert "12 unknown: the request left and its answer was lost" in result.stdout
+    assert "espalier campaign messages 7 --state unknown" in result.stdout
+    assert "espalier campaign resolve 7 --resend` or `--abandon`" in result.stdout
+
+
+def test_resolving_sends_all_unknown_messages_again_or_gives_up_the_named_ones() -> None:
+    servicer = _Campaigns()
+    with serving(campaigns=servicer) as address:
+        resend = espalier("campaign", "resolve", "7", "--resend", "--address", address)
+        assert servicer.resolve_request == campaign_pb2.ResolveUnknownMessagesRequest(
+            campaign_id="7", action=campaign_pb2.UNKNOWN_MESSAGE_ACTION_RESEND
+        )
+        two = ("--message", "m-1", "--message", "m-2")
+        abandon = espalier("campaign", "resolve", "7", "--abandon", *two, "--address", address)
+    assert "Queued again: 1,000." in resend.stdout
+    assert "espalier campaign watch 7" in resend.stdout
+    assert abandon.stdout.splitlines() == [
+        "Given up: 1,000.",
+        "Left alone, since they were not unknown: 2.",
+    ]
+    assert servicer.resolve_request == campaign_pb2.ResolveUnknownMessagesRequest(
+        campaign_id="7",
+        action=campaign_pb2.UNKNOWN_MESSAGE_ACTION_ABANDON,
+        message_ids=["m-1", "m-2"],
+    )
+
+
+def test_resolving_wants_to_be_told_which_of_the_two() -> None:
+    result = espalier("campaign", "resolve", "7")
+    assert result.exit_code == 2
+    assert "--resend" in result.stderr
+    assert "--abandon" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [(9_999, 10_000, " (99.9%)"), (1, 1, " (100.0%)"), (0, 7, " (0.0%)"), (0, 0, "")],
+)
+def test_a_rate_says_100_percent_of_all_alone(part: int, whole: int, shown: str) -> None:
+    assert rate(part, whole) == shown

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import grpc
 
 from espalier.v1 import common_pb2, event_pb2, suppression_pb2
-from tests.entrypoints.cli_server import espalier, serving
+from tests.entrypoints.cli_server import espalier, serving, try_later
 
 
 class _Events:
@@ -14,6 +14,7 @@ class _Events:
 
     def __init__(self) -> None:
         self.request = event_pb2.StreamEventsRequest()
+        self.list_request = event_pb2.ListEventsRequest()
 
     def StreamEvents(
         self, request: event_pb2.StreamEventsRequest, context: grpc.ServicerContext
@@ -29,11 +30,42 @@ class _Events:
             )
             yield event_pb2.StreamEventsResponse(events=[event], next_cursor=str(number))
 
+    def ListEvents(
+        self, request: event_pb2.ListEventsRequest, context: grpc.ServicerContext
+    ) -> event_pb2.ListEventsResponse:
+        self.list_request = event_pb2.ListEventsRequest.FromString(request.SerializeToString())
+        event = event_pb2.Event(
+            type=common_pb2.EVENT_TYPE_NOTIFICATION_DELIVERED, recipient=f"{request.page_token}@x"
+        )
+        return event_pb2.ListEventsResponse(
+            events=[event], next_page_token="" if request.page_token else "more"
+        )
+
+
+class _Restarting:
+    """Breaks off after one event, and goes on behind the cursor that it is given."""
+
+    def __init__(self) -> None:
+        self.cursors: list[str] = []
+
+    def StreamEvents(
+        self, request: event_pb2.StreamEventsRequest, context: grpc.ServicerContext
+    ) -> Iterator[event_pb2.StreamEventsResponse]:
+        self.cursors.append(request.cursor)
+        number = len(self.cursors)
+        event = event_pb2.Event(
+            type=common_pb2.EVENT_TYPE_NOTIFICATION_SENT, recipient=f"p{number}@x.example"
+        )
+        yield event_pb2.StreamEventsResponse(events=[event], next_cursor=f"c-{number}")
+        if number == 1:
+            try_later(context, "The service is shutting down.", seconds=0.01)
+
 
 class _Suppressions:
     def ListSuppressions(
         self, request: suppression_pb2.ListSuppressionsRequest, context: grpc.ServicerContext
     ) -> suppression_pb2.ListSuppressionsResponse:
+        self.list_request = request
         return suppression_pb2.ListSuppressionsResponse(
             suppressions=[_entry(f"{request.email_prefix}@x.example")], next_page_token="more"
         )
@@ -94,9 +126,54 @@ def test_tail_as_json_carries_the_cursors_to_go_on_from() -> None:
     assert servicer.request.cursor == "9"
 
 
+def test_tail_goes_on_behind_the_last_cursor_once_the_service_is_back() -> None:
+    servicer = _Restarting()
+    with serving(events=servicer) as address:
+        result = espalier("events", "tail", "--address", address)
+    assert result.exit_code == 0, result.output
+    assert servicer.cursors == ["", "c-1"]
+    assert result.stdout.splitlines() == [
+        "notification sent  p1@x.example",
+        "notification sent  p2@x.example",
+    ]
+    assert "Trying again" in result.stderr
+
+
+def test_past_events_are_listed_newest_first_over_all_pages() -> None:
+    servicer = _Events()
+    options = ("--message", "m-1", "--since", "2031-05-06", "--until", "2031-05-07", "--no-test")
+    with serving(events=servicer) as address:
+        result = espalier("events", "list", *options, "--limit", "0", "--address", address)
+    assert result.stdout.splitlines() == [
+        "notification delivered  @x",
+        "notification delivered  more@x",
+    ]
+    request = servicer.list_request
+    assert (request.page_size, request.newest_first) == (1_000, True)
+    assert (request.filter.message_id, request.filter.test) == ("m-1", False)
+    assert request.filter.HasField("test")
+    assert request.filter.start_time.ToJsonString() == "2031-05-06T00:00:00Z"
+    assert request.filter.end_time.ToJsonString() == "2031-05-07T00:00:00Z"
+
+
+def test_a_list_of_events_asks_for_no_more_than_its_limit() -> None:
+    servicer = _Events()
+    with serving(events=servicer) as address:
+        result = espalier(
+            *("events", "list", "--limit", "1", "--oldest-first", "--json", "--address", address)
+        )
+    assert [json.loads(line)["recipient"] for line in result.stdout.splitlines()] == ["@x"]
+    assert (servicer.list_request.page_size, servicer.list_request.newest_first) == (1, False)
+    assert not servicer.list_request.filter.HasField("test")
+    assert "There are more" in result.stderr
+
+
 def test_suppressions_are_listed_with_their_reasons() -> None:
-    with serving(suppressions=_Suppressions()) as address:
-        result = espalier("suppressions", "list", "--prefix", "ann", "--address", address)
+    servicer = _Suppressions()
+    options = ("--prefix", "ann", "--reason", "complaint", "--limit", "1")
+    with serving(suppressions=servicer) as address:
+        result = espalier("suppressions", "list", *options, "--address", address)
+    assert servicer.list_request.reason == suppression_pb2.SUPPRESSION_REASON_COMPLAINT
     assert result.stdout.splitlines()[1].split() == ["ann@x.example", "hard_bounce", "gone"]
     assert "There are more" in result.stderr
 

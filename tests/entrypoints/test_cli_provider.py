@@ -5,13 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import grpc
 from google.rpc import code_pb2
 
+from entrypoints.cli.provider_file import read_provider_file
 from espalier.v1 import common_pb2, provider_pb2
-from tests.entrypoints.cli_server import INVALID_ARGUMENT, espalier, refuse, serving
+from tests.entrypoints.cli_server import INVALID_ARGUMENT, espalier, refuse, serving, try_later
 
 _FILE = "nickname: acme\nrequest_type: GET\nhttp_endpoint: https://esp.example/send\n"
 
@@ -76,6 +78,14 @@ class _Providers:
                 response_body="the answer",
             ),
         )
+
+
+class _Busy:
+    def ListProviders(
+        self, request: provider_pb2.ListProvidersRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ListProvidersResponse:
+        try_later(context, "The database does not answer.", seconds=2.5)
+        raise AssertionError
 
 
 def _provider(nickname: str) -> provider_pb2.Provider:
@@ -175,6 +185,29 @@ def test_a_refused_test_email_ends_with_exit_code_1() -> None:
     assert "The provider did not accept message m-1." in bad.stdout
 
 
+def test_a_test_email_takes_replacements_and_bodies(tmp_path: Path) -> None:
+    plaintext = tmp_path / "body.txt"
+    plaintext.write_text("Hello $$name, $$city")
+    servicer = _Providers()
+    options = ("--name", "Ann", "--set", "city=Ulm", "--plaintext", str(plaintext))
+    with serving(providers=servicer) as address:
+        espalier("provider", "test", "good", "--to", "a@b.example", *options, "--address", address)
+    [request] = servicer.requests
+    assert isinstance(request, provider_pb2.SendTestEmailRequest)
+    assert request.recipient == common_pb2.Recipient(email="a@b.example", name="Ann")
+    assert dict(request.campaign.replacements.items()) == {"city": "Ulm"}
+    assert request.campaign.plaintext == "Hello $$name, $$city"
+    assert request.campaign.html == "<p>This is a test email.</p>"
+
+
+def test_a_busy_service_is_told_with_the_time_to_wait_and_is_not_said_to_be_down() -> None:
+    with serving(providers=_Busy()) as address:
+        result = espalier("provider", "list", "--address", address)
+    assert result.exit_code == 5
+    assert "Try again in 2.5 s" in result.stderr
+    assert "Is the service running" not in result.stderr
+
+
 def test_a_service_that_does_not_run_is_told_with_the_way_to_start_it() -> None:
     with socket.socket() as reserved:
         # Bound and not listening: nobody answers there, and nobody else can take the port.
@@ -186,25 +219,54 @@ def test_a_service_that_does_not_run_is_told_with_the_way_to_start_it() -> None:
     assert "espalier serve" in result.stderr
 
 
-def test_the_help_names_every_command() -> None:
+def test_the_help_names_every_command_and_shows_a_first_use() -> None:
     result = espalier("--help")
     assert result.exit_code == 0
     for command in ("provider", "send", "campaign", "events", "suppressions", "simulate-esp"):
         assert command in result.stdout
+    assert "espalier provider apply acme.yaml" in result.stdout
 
 
-def test_the_shell_completes_commands() -> None:
-    completing = {"_ESPALIER_COMPLETE": "complete_bash", "COMP_WORDS": "espalier pro"}
+def test_the_provider_file_that_the_help_shows_is_one(tmp_path: Path) -> None:
+    shown = espalier("provider", "apply", "--help").stdout
+    begin, end = shown.index("  nickname: acme"), shown.index("A password or")
+    path = tmp_path / "acme.yaml"
+    path.write_text(textwrap.dedent(shown[begin:end]))
+    provider = read_provider_file(path, {"ACME_KEY": "k"}).provider
+    assert (provider.nickname, provider.headers[0].value) == ("acme", "k")
+    assert json.loads(provider.parameters)["messages"][0]["meta"] == "$$MessageID"
+
+
+def _completed(words: str, **environment: str) -> list[str]:
+    """Return what the shell offers for the last word."""
+    completing = {"_ESPALIER_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    place = {"COMP_CWORD": str(len(words.split(" ")) - 1)}
     result = subprocess.run(
         [
             sys.executable,
             "-c",
             "import sys; sys.argv[0] = 'espalier'; from entrypoints.main import main; main()",
         ],
-        env={**os.environ, **completing, "COMP_CWORD": "1"},
+        env={**os.environ, **completing, **place, **environment},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert result.stdout.split() == ["provider"], result.stderr
+    assert result.stderr == ""
+    return result.stdout.split()
+
+
+def test_the_shell_completes_commands() -> None:
+    assert _completed("espalier pro") == ["provider"]
+
+
+def test_the_shell_completes_nicknames_that_the_service_knows() -> None:
+    with serving(providers=_Providers()) as address:
+        assert _completed("espalier provider get p", ESPALIER_ADDRESS=address) == ["p0"]
+        assert _completed("espalier send --provider p", ESPALIER_ADDRESS=address) == ["p0"]
+        assert _completed("espalier provider get q", ESPALIER_ADDRESS=address) == []
+
+
+def test_without_a_service_the_shell_completes_no_nickname() -> None:
+    assert _completed("espalier provider get p", ESPALIER_ADDRESS="127.0.0.1:1") == []

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +144,43 @@ def test_after_a_break_the_way_to_repeat_is_told(tmp_path: Path) -> None:
         result = espalier(*_send(tmp_path, address, "--request-id", "r-1", provider="down"))
     assert result.exit_code == 5
     assert "Repeat the command with --request-id r-1" in result.stderr
+
+
+class _Slow:
+    """Reads a campaign to its end, and does not answer."""
+
+    def __init__(self) -> None:
+        self.read = threading.Event()
+
+    def SendCampaignStream(
+        self,
+        requests: Iterator[campaign_pb2.SendCampaignStreamRequest],
+        context: grpc.ServicerContext,
+    ) -> campaign_pb2.SendCampaignStreamResponse:
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        for _ in requests:
+            pass
+        self.read.set()
+        ended.wait(timeout=60)
+        return campaign_pb2.SendCampaignStreamResponse()
+
+
+def test_after_ctrl_c_the_way_to_repeat_is_told(tmp_path: Path) -> None:
+    servicer = _Slow()
+    with serving(campaigns=servicer) as address:
+        arguments = _send(tmp_path, address, "--request-id", "r-1")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "entrypoints.main", *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert servicer.read.wait(timeout=60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[0].startswith("Repeat the command with --request-id r-1")
+    assert said.splitlines()[1:] == ["Interrupted."]
 
 
 def test_a_broken_line_breaks_the_stream_off(tmp_path: Path) -> None:

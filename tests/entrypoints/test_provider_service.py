@@ -12,11 +12,16 @@ from google.protobuf.message import Message
 from adapters.secret_box import SecretBox
 from adapters.sql.campaigns import SqlCampaignRepository
 from adapters.sql.database import Database, create_schema
+from adapters.sql.limiter import SqlLimiter
 from adapters.sql.providers import SqlProviderRepository
+from adapters.sql.test_messages import SqlTestMessages
 from domain.campaign import CampaignSpec, Content
+from domain.message_id import MessageIds
 from entrypoints.provider_service import ProviderService
-from espalier.v1 import provider_pb2, provider_pb2_grpc
+from espalier.v1 import common_pb2, provider_pb2, provider_pb2_grpc
 from services.configure_provider import ConfigureProvider
+from services.send_test_email import SendTestEmail
+from tests.adapters.fake_transport import FakeTransport
 from tests.domain.provider_samples import MESSAGE
 from tests.entrypoints.api_server import channel_to, reason, violations
 from tests.fakes.clock import FakeClock
@@ -47,9 +52,27 @@ def providers(database: Database) -> SqlProviderRepository:
 
 
 @pytest.fixture
-async def stub(providers: SqlProviderRepository, clock: FakeClock) -> AsyncIterator[Stub]:
+def transport() -> FakeTransport:
+    return FakeTransport()
+
+
+@pytest.fixture
+async def stub(
+    providers: SqlProviderRepository,
+    database: Database,
+    transport: FakeTransport,
+    clock: FakeClock,
+) -> AsyncIterator[Stub]:
     service = ProviderService(
         configure=ConfigureProvider(providers),
+        send_test=SendTestEmail(
+            providers=providers,
+            tests=SqlTestMessages(database),
+            transport=transport,
+            limiter=SqlLimiter(database),
+            message_ids=MessageIds(b"k" * 32),
+            clock=clock,
+        ),
         providers=providers,
         clock=clock,
         public_base_url=BASE_URL,
@@ -299,8 +322,31 @@ async def test_a_token_of_no_page_of_this_listing_is_a_violation(stub: Stub, tok
     assert violations(caught.value) == {"page_token": "INVALID_PAGE_TOKEN"}
 
 
-async def test_a_test_email_is_answered_as_not_available_yet(stub: Stub) -> None:
+async def test_a_test_email_is_sent_and_shown_with_its_secrets_masked(
+    stub: Stub, transport: FakeTransport
+) -> None:
+    await configure(stub, wanted())
+    answer = await stub.SendTestEmail(
+        provider_pb2.SendTestEmailRequest(
+            nickname="acme",
+            recipient=common_pb2.Recipient(email="ada@example.com", name="Ada"),
+            campaign=common_pb2.CampaignSpec(
+                subject="Hello", from_name="A", from_address="a@example.com", html="<p>"
+            ),
+        )
+    )
+    assert (answer.accepted, answer.exchange.status_code) == (True, 202)
+    assert len(transport.requests) == 1
+    assert "ada@example.com" in answer.exchange.request.body
+    assert PASSWORD not in str(answer)
+    assert KEY not in str(answer)
+
+
+async def test_a_test_email_without_an_address_is_refused(
+    stub: Stub, transport: FakeTransport
+) -> None:
+    await configure(stub, wanted())
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.SendTestEmail(provider_pb2.SendTestEmailRequest(nickname="acme"))
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "not available yet" in (caught.value.details() or "")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert transport.requests == []

@@ -1,117 +1,105 @@
 """Campaigns in memory."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from domain.address import address_key
 from domain.campaign import CampaignSpec, CampaignState, Recipient
-from domain.chunk import CHUNK_SIZE
+from domain.chunk import CHUNK_SIZE, ChunkState, bits_of, planned
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
 from domain.message import ABANDONED, Counts, MessageState
-from services.ports import Campaign, Clock, MessageRow, Refused, StateChange
-
-_PENDING = (MessageState.QUEUED, MessageState.SENDING)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Stored:
-    campaign: Campaign
-    fingerprint: bytes | None = None
-    messages: dict[int, MessageRow] = field(default_factory=dict)
-
-    def as_it_stands(self) -> Campaign:
-        numbers = dict.fromkeys(MessageState, 0)
-        for message in self.messages.values():
-            numbers[message.state] += 1
-        return replace(self.campaign, counts=Counts.of(numbers))
+from services.ports import Campaign, MessageRow, Refused, StateChange
+from tests.fakes.store import Store
+from tests.fakes.stored_campaign import StoredCampaign, StoredChunk
 
 
 class FakeCampaignRepository:
-    """CampaignRepository in memory. `providers` gives the nickname of each that is not deleted."""
+    """CampaignRepository in memory."""
 
-    def __init__(self, clock: Clock, providers: Mapping[int, str]) -> None:
-        self._clock = clock
-        self._providers = providers
-        self._stored: dict[int, _Stored] = {}
-        self._last = 0
-
-    def move(self, number: int, ordinal: int, state: MessageState, *, reason: str = "") -> None:
-        """Puts a message into a state, as workers and callbacks do."""
-        messages = self._stored[number].messages
-        now = self._clock.now()
-        messages[ordinal] = messages[ordinal]._replace(state=state, reason=reason, updated_at=now)
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def begin(self, spec: CampaignSpec, provider_id: int) -> int:
-        self._last += 1
-        campaign = Campaign(
-            number=self._last,
-            spec=spec,
-            provider_id=provider_id,
-            provider=self._providers.get(provider_id, spec.provider),
-            state=CampaignState.SCHEDULED,
-            state_reason="",
-            counts=Counts(),
-            created_at=self._clock.now(),
-            started_at=None,
-            ended_at=None,
-        )
-        self._stored[self._last] = _Stored(campaign=campaign)
-        return self._last
+        async with self._store.transaction():
+            self._store.last_campaign += 1
+            number = self._store.last_campaign
+            campaign = Campaign(
+                number=number,
+                spec=spec,
+                provider_id=provider_id,
+                provider=spec.provider,
+                state=CampaignState.SCHEDULED,
+                state_reason="",
+                counts=Counts(),
+                created_at=self._store.clock.now(),
+                started_at=None,
+                ended_at=None,
+            )
+            self._store.campaigns[number] = StoredCampaign(campaign=campaign)
+        return number
 
     async def stage(self, number: int, chunk_number: int, recipients: Sequence[Recipient]) -> None:
-        messages = self._begun(number).messages
-        for ordinal, one in enumerate(recipients, chunk_number * CHUNK_SIZE):
-            messages[ordinal] = MessageRow(ordinal, one, MessageState.QUEUED, "", "", None)
+        async with self._store.transaction():
+            stored = self._begun(number)
+            if not 0 < len(recipients) <= CHUNK_SIZE or chunk_number in stored.chunks:
+                raise ValueError(f"chunk {chunk_number} has {len(recipients)}, or came before")
+            chunk = planned(number, chunk_number, len(recipients))
+            stored.chunks[chunk_number] = StoredChunk(chunk=chunk)
+            for ordinal, one in enumerate(recipients, chunk.first):
+                row = MessageRow(ordinal, one, MessageState.QUEUED, "", "", None)
+                stored.messages[ordinal] = row
 
     async def refuse(self, number: int, refused: Sequence[Refused]) -> None:
-        messages = self._begun(number).messages
-        for one in refused:
-            if one.ordinal not in messages:
-                chunk = one.ordinal // CHUNK_SIZE
-                raise ValueError(f"chunk {chunk} of campaign {number} was not staged")
-        for one in refused:
-            recipient = messages[one.ordinal].recipient
-            settled = (one.state, one.reason, one.message, self._clock.now())
-            messages[one.ordinal] = MessageRow(one.ordinal, recipient, *settled)
+        async with self._store.transaction():
+            stored = self._begun(number)
+            for one in refused:
+                if one.ordinal not in stored.messages:
+                    chunk_number = one.ordinal // CHUNK_SIZE
+                    raise ValueError(f"chunk {chunk_number} of campaign {number} was not staged")
+            for one in refused:
+                self._settle(stored, one)
 
     async def accept(self, number: int, *, fingerprint: bytes) -> tuple[int, bool]:
-        stored = self._begun(number)
-        request_id = stored.campaign.spec.request_id
-        other = await self.by_request(request_id)
-        if other is None:
-            if stored.campaign.provider_id not in self._providers:
-                raise NotPossibleNow("the provider was deleted", reason="PROVIDER_DELETED")
-            stored.fingerprint = fingerprint
-            self._start(stored)
-            return number, True
-        if other[0] != number:
-            await self.discard(number)
-        if other[1] != fingerprint:
-            raise AlreadyExists(request_id)
-        return other[0], False
+        async with self._store.transaction():
+            stored = self._begun(number)
+            request_id = stored.campaign.spec.request_id
+            other = self._by_request(request_id)
+            if other is None:
+                if self._store.providers[stored.campaign.provider_id].deleted:
+                    raise NotPossibleNow("the provider was deleted", reason="PROVIDER_DELETED")
+                stored.fingerprint = fingerprint
+                self._start(stored)
+                return number, True
+            if other[0] != number:
+                del self._store.campaigns[number]
+            if other[1] != fingerprint:
+                raise AlreadyExists(request_id)
+            return other[0], False
 
     async def discard(self, number: int) -> None:
-        if number in self._stored and self._stored[number].fingerprint is None:
-            del self._stored[number]
+        async with self._store.transaction():
+            stored = self._store.campaigns.get(number)
+            if stored is not None and stored.fingerprint is None:
+                del self._store.campaigns[number]
 
     async def sweep(self, *, begun_before: float) -> int:
-        old = [
-            number
-            for number, one in self._stored.items()
-            if one.fingerprint is None and one.campaign.created_at < begun_before
-        ]
-        for number in old:
-            del self._stored[number]
+        async with self._store.transaction():
+            old = [
+                number
+                for number, one in self._store.campaigns.items()
+                if one.fingerprint is None and one.campaign.created_at < begun_before
+            ]
+            for number in old:
+                del self._store.campaigns[number]
         return len(old)
 
     async def by_request(self, request_id: str) -> tuple[int, bytes] | None:
-        for number, one in self._stored.items():
-            if one.fingerprint is not None and one.campaign.spec.request_id == request_id:
-                return number, one.fingerprint
-        return None
+        async with self._store.transaction():
+            return self._by_request(request_id)
 
     async def get(self, number: int) -> Campaign:
-        return self._accepted(number).as_it_stands()
+        async with self._store.transaction():
+            return self._read(self._accepted(number))
 
     async def list(
         self,
@@ -121,48 +109,47 @@ class FakeCampaignRepository:
         provider_id: int | None = None,
         states: Collection[CampaignState] = (),
     ) -> Sequence[Campaign]:
-        found = [
-            _for_listing(one.as_it_stands())
-            for number, one in sorted(self._stored.items(), reverse=True)
-            if one.fingerprint is not None
-            and (before is None or number < before)
-            and (provider_id is None or one.campaign.provider_id == provider_id)
-            and (not states or one.campaign.state in states)
-        ]
-        return found[:limit]
+        async with self._store.transaction():
+            found = [
+                one
+                for number, one in sorted(self._store.campaigns.items(), reverse=True)
+                if one.fingerprint is not None
+                and (before is None or number < before)
+                and (provider_id is None or one.campaign.provider_id == provider_id)
+                and (not states or one.state in states)
+            ]
+            return [_for_listing(self._read(one)) for one in found[:limit]]
 
     async def change_state(self, number: int, update: StateChange) -> Campaign:
-        stored = self._accepted(number)
-        change = update(stored.campaign.state)
-        if change is None:
-            return stored.as_it_stands()
-        state, reason = change
-        if state is CampaignState.CANCELLED:
-            for ordinal, message in stored.messages.items():
-                if message.state is MessageState.QUEUED:
-                    stored.messages[ordinal] = message._replace(state=MessageState.CANCELLED)
-        self._enter(stored, state, reason)
-        return stored.as_it_stands()
+        async with self._store.transaction():
+            stored, now = self._accepted(number), self._store.clock.now()
+            change = update(stored.state)
+            if change is not None:
+                state, reason = change
+                if state is CampaignState.CANCELLED and not stored.state.ended:
+                    stored.cancel_queued(now=now)
+                stored.enter(state, reason, now=now)
+            return self._read(stored)
 
     async def resolve_unknown(
         self, number: int, *, resend: bool, ordinals: Collection[int] | None = None
     ) -> tuple[int, int]:
-        stored = self._accepted(number)
-        state = stored.campaign.state
-        if resend and state.ended and state is not CampaignState.COMPLETED:
-            raise NotPossibleNow(f"the campaign is {state}; its messages are not sent again")
-        unknown = [
-            ordinal
-            for ordinal, one in stored.messages.items()
-            if one.state is MessageState.UNKNOWN and (ordinals is None or ordinal in ordinals)
-        ]
-        for ordinal in unknown:
+        async with self._store.transaction():
+            stored, now = self._accepted(number), self._store.clock.now()
+            state = stored.state
+            if resend and state.ended and state is not CampaignState.COMPLETED:
+                raise NotPossibleNow(f"the campaign is {state}; its messages are not sent again")
+            unknown = [
+                ordinal
+                for ordinal, one in stored.messages.items()
+                if one.state is MessageState.UNKNOWN and (ordinals is None or ordinal in ordinals)
+            ]
             if resend:
-                self.move(number, ordinal, MessageState.QUEUED)
+                _queue_again(stored, unknown)
             else:
-                self.move(number, ordinal, MessageState.CANCELLED, reason=ABANDONED)
-        if resend and unknown and state is CampaignState.COMPLETED:
-            self._enter(stored, CampaignState.SENDING, "unknown messages are sent again")
+                stored.put(unknown, MessageState.CANCELLED, reason=ABANDONED, at=now)
+            if resend and unknown and state is CampaignState.COMPLETED:
+                stored.enter(CampaignState.SENDING, "unknown messages are sent again", now=now)
         return len(unknown), 0 if ordinals is None else len(set(ordinals)) - len(unknown)
 
     async def messages(
@@ -174,51 +161,70 @@ class FakeCampaignRepository:
         states: Collection[MessageState] = (),
         email_key: str = "",
     ) -> tuple[Sequence[MessageRow], int | None]:
-        found = [
-            message
-            for ordinal, message in sorted(self._accepted(number).messages.items())
-            if ordinal > after
-            and (not states or message.state in states)
-            and (not email_key or address_key(message.recipient.email) == email_key)
-        ]
+        async with self._store.transaction():
+            found = [
+                message
+                for ordinal, message in sorted(self._accepted(number).messages.items())
+                if ordinal > after
+                and (not states or message.state in states)
+                and (not email_key or address_key(message.recipient.email) == email_key)
+            ]
         page = found[:limit]
         return page, page[-1].ordinal if len(found) > limit else None
 
     async def recipients(self, number: int, ordinals: Sequence[int]) -> Mapping[int, Recipient]:
-        messages = self._stored[number].messages if number in self._stored else {}
-        return {o: messages[o].recipient for o in ordinals if o in messages}
+        async with self._store.transaction():
+            stored = self._store.campaigns.get(number)
+            messages = {} if stored is None else stored.messages
+            return {o: messages[o].recipient for o in ordinals if o in messages}
 
-    def _begun(self, number: int) -> _Stored:
-        if number not in self._stored:
+    def _begun(self, number: int) -> StoredCampaign:
+        if number not in self._store.campaigns:
             raise TryLater("the campaign took too long to come in; send it again")
-        return self._stored[number]
+        return self._store.campaigns[number]
 
-    def _accepted(self, number: int) -> _Stored:
-        stored = self._stored.get(number)
+    def _accepted(self, number: int) -> StoredCampaign:
+        stored = self._store.campaigns.get(number)
         if stored is None or stored.fingerprint is None:
             raise NotFound("campaign", str(number))
         return stored
 
-    def _start(self, stored: _Stored) -> None:
-        send_at = stored.campaign.spec.send_at
-        pending = any(one.state in _PENDING for one in stored.messages.values())
-        later = pending and send_at is not None and send_at > self._clock.now()
-        self._enter(stored, CampaignState.SCHEDULED if later else CampaignState.SENDING, "")
+    def _by_request(self, request_id: str) -> tuple[int, bytes] | None:
+        for number, one in self._store.campaigns.items():
+            if one.fingerprint is not None and one.campaign.spec.request_id == request_id:
+                return number, one.fingerprint
+        return None
 
-    def _enter(self, stored: _Stored, state: CampaignState, reason: str) -> None:
-        now, old = self._clock.now(), stored.campaign
-        started_at = old.started_at
-        if state is CampaignState.SENDING:
-            started_at = now if started_at is None else started_at
-            if not any(one.state in _PENDING for one in stored.messages.values()):
-                state = CampaignState.COMPLETED
-        stored.campaign = replace(
-            old,
-            state=state,
-            state_reason=reason,
-            started_at=started_at,
-            ended_at=(old.ended_at or now) if state.ended else None,
-        )
+    def _read(self, stored: StoredCampaign) -> Campaign:
+        """The campaign as it stands, under the present name of its provider."""
+        campaign = stored.campaign
+        name = self._store.nickname(campaign.provider_id)
+        spec = replace(campaign.spec, provider=name)
+        return replace(campaign, spec=spec, provider=name, counts=stored.counts())
+
+    def _settle(self, stored: StoredCampaign, one: Refused) -> None:
+        now = self._store.clock.now()
+        stored.put([one.ordinal], one.state, reason=one.reason, detail=one.message, at=now)
+        held = stored.chunks[one.ordinal // CHUNK_SIZE]
+        held.chunk = held.chunk.settle([one.ordinal])
+
+    def _start(self, stored: StoredCampaign) -> None:
+        for held in stored.chunks.values():
+            held.chunk = held.chunk.release()
+        send_at, now = stored.campaign.spec.send_at, self._store.clock.now()
+        pending = any(held.chunk.state is ChunkState.READY for held in stored.chunks.values())
+        later = pending and send_at is not None and send_at > now
+        stored.enter(CampaignState.SCHEDULED if later else CampaignState.SENDING, "", now=now)
+
+
+def _queue_again(stored: StoredCampaign, ordinals: Sequence[int]) -> None:
+    chunks = [stored.chunks[ordinal // CHUNK_SIZE] for ordinal in ordinals]
+    if any(held.is_held for held in chunks):
+        raise TryLater("other messages near these are being sent at the moment; call again")
+    stored.put(ordinals, MessageState.QUEUED, at=None)
+    for held, ordinal in zip(chunks, ordinals, strict=True):
+        opened = held.chunk.open | bits_of([ordinal], held.chunk.first)
+        held.chunk = replace(held.chunk, open=opened, state=ChunkState.READY)
 
 
 def _for_listing(campaign: Campaign) -> Campaign:

@@ -1,162 +1,164 @@
 """What a dispatch runs in: ports in memory, asserted by their end state."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from domain.campaign import CampaignState, Content, DeliveryGuarantee, Recipient
-from domain.chunk import Chunk, ChunkState, planned
-from domain.events import LogEntry
-from domain.http import HttpResponse
+from domain.callback import CallbackType
+from domain.campaign import CampaignSpec, Content, DeliveryGuarantee, Recipient
+from domain.chunk import Chunk, ChunkState
+from domain.events import START, LogEntry
+from domain.http import HttpRequest, HttpResponse
 from domain.message import MessageState
 from domain.message_id import MessageIds
 from domain.provider import Batch, Limits, Provider, ProviderConfig, RequestType
 from domain.suppression import Suppression, SuppressionReason
 from services.dispatch import DispatchChunk
 from services.journal import Journal
-from services.ports import Claim, StateChange, Step
+from services.ports import Campaign, Claim
 from services.post_request import PostRequest
 from tests.adapters.fake_transport import FakeTransport
+from tests.contracts.bench import event
+from tests.contracts.ports import Ports, over_fake
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import Store
 
-NUMBER = 7
 BATCHED = '{"msgs": [{"to": "$$To", "mid": "$$MessageID", "subject": "$$Subject", "cc": "$$cc"}]}'
 SINGLE = '{"to": "$$To", "mid": "$$MessageID", "subject": "$$Subject", "cc": "$$cc"}'
 LIMITS = Limits(max_in_flight=4, timeout_seconds=0.2)
 CONTENT = Content(subject="Hello $$name", from_address="a@example.com")
+LEASE = 60.0
 
 
-class Recorder:
-    """Keeps the steps, and refuses them once `fence` was called."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.fenced = False
-
-    async def record(self, steps: Sequence[Step]) -> list[bool]:
-        await asyncio.sleep(0)
-        if self.fenced:
-            return [False] * len(steps)
-        self.steps.extend(steps)
-        return [True] * len(steps)
+def provider_config(*, batch: int | None = None, limits: Limits = LIMITS) -> ProviderConfig:
+    return ProviderConfig(
+        nickname="acme",
+        request_type=RequestType.POST,
+        http_endpoint="https://api.example.com/send",
+        parameters=SINGLE if batch is None else BATCHED,
+        batch=None if batch is None else Batch(max_messages=batch),
+        limits=limits,
+    )
 
 
+def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
+    """The use case over these ports, with jitter that is always half of what it may be."""
+    post = PostRequest(
+        transport=transport,
+        limiter=ports.limiter,
+        providers=ports.providers,
+        campaigns=ports.campaigns,
+        clock=ports.clock,
+        chance=lambda: 0.5,
+    )
+    return DispatchChunk(
+        journal=Journal(ports.queue),
+        providers=ports.providers,
+        suppressions=ports.suppressions,
+        post=post,
+        message_ids=MessageIds(b"k" * 32),
+        clock=ports.clock,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """One claim of one campaign, and what came of dispatching it."""
+    """One campaign of one chunk, an ESP, and a worker that `dispatch` lets run once."""
 
-    def __init__(
-        self,
-        people: int,
-        *,
-        batch: int | None = None,
-        guarantee: DeliveryGuarantee = DeliveryGuarantee.AT_MOST_ONCE,
-        limits: Limits = LIMITS,
-        answer: Callable[..., HttpResponse] | None = None,
-        content: Content = CONTENT,
-        send_before: float | None = None,
-    ) -> None:
-        self.time = 1000.0
-        self.transport = FakeTransport(answer) if answer else FakeTransport()
-        self.recorder = Recorder()
-        self.state = CampaignState.SENDING
-        self.state_reason = ""
-        self.paused_until: float | None = None
-        self.suppressed_keys: set[str] = set()
-        self.settled: frozenset[int] = frozenset()
-        self.stopping = asyncio.Event()
-        self._guarantee, self._content, self._send_before = guarantee, content, send_before
-        self._people = [Recipient(f"p{i}@example.com", f"P{i}") for i in range(people)]
-        config = ProviderConfig(
-            nickname="acme",
-            request_type=RequestType.POST,
-            http_endpoint="https://api.example.com/send",
-            parameters=SINGLE if batch is None else BATCHED,
-            batch=None if batch is None else Batch(max_messages=batch),
-            limits=limits,
-        )
-        self.provider = Provider(
-            provider_id=1,
-            version=1,
-            config=config,
-            callback_token="t",
-            created_at=0.0,
-            updated_at=0.0,
-        )
-        self.chunk: Chunk = planned(NUMBER, 0, people)
+    store: Store
+    ports: Ports
+    transport: FakeTransport
+    number: int
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def dispatch(self) -> None:
-        claim = Claim(
-            chunk=self.chunk,
-            provider_id=1,
-            guarantee=self._guarantee,
-            content=self._content,
-            send_before=self._send_before,
-            recipients=self._people,
-            settled=self.settled,
-        )
-        post = PostRequest(
-            transport=self.transport,
-            limiter=self,
-            providers=self,  # type: ignore[arg-type]  # The calls that a dispatch makes, and no others.
-            campaigns=self,  # type: ignore[arg-type]  # As above.
-            clock=self,
-            chance=lambda: 0.5,
-        )
-        await DispatchChunk(
-            journal=Journal(self.recorder),  # type: ignore[arg-type]  # As above.
-            providers=self,  # type: ignore[arg-type]  # As above.
-            suppressions=self,  # type: ignore[arg-type]  # As above.
-            post=post,
-            message_ids=MessageIds(b"k" * 32),
-            clock=self,
-        )(claim, self.stopping)
-        if self.recorder.steps:
-            self.chunk = self.recorder.steps[-1].chunk
+    @property
+    def clock(self) -> FakeClock:
+        return self.store.clock
 
-    def states(self) -> dict[MessageState, int]:
-        """How many messages are in each state, by the moves that were stored."""
-        state = dict.fromkeys(range(len(self._people)), MessageState.QUEUED)
-        for step in self.recorder.steps:
-            for move in step.moves:
-                for ordinal in move.ordinals:
-                    assert state[ordinal] is move.old, "a move starts where the message is"
-                    state[ordinal] = move.new
-        return dict(Counter(state.values()))
+    @property
+    def chunk(self) -> Chunk:
+        """The chunk as it is stored."""
+        return self.store.campaigns[self.number].chunks[0].chunk
 
-    def reasons(self) -> set[str]:
-        return {m.reason for step in self.recorder.steps for m in step.moves if m.reason}
+    async def claim(self) -> Claim:
+        (claim,) = await self.ports.queue.claim("w", limit=2, lease_seconds=LEASE)
+        return claim
 
-    def entries(self) -> list[LogEntry]:
-        return [entry for step in self.recorder.steps for entry in step.entries]
+    async def dispatch(self, claim: Claim | None = None) -> None:
+        """Sends what is due of the chunk, by a claim of now where none is given."""
+        claim = await self.claim() if claim is None else claim
+        await dispatch_over(self.ports, self.transport)(claim, self.stopping)
+
+    async def campaign(self) -> Campaign:
+        return await self.ports.campaigns.get(self.number)
+
+    async def provider(self) -> Provider:
+        return await self.ports.providers.get("acme")
+
+    async def states(self) -> dict[MessageState, int]:
+        """How many messages are in each state that any is in."""
+        counts = (await self.campaign()).counts
+        return {state: n for state, n in counts.items() if n}
+
+    async def reasons(self) -> set[str]:
+        rows, _ = await self.ports.campaigns.messages(self.number, after=-1, limit=1000)
+        return {row.reason for row in rows if row.reason}
+
+    async def entries(self) -> list[LogEntry]:
+        return list(await self.ports.log.read(after=START, limit=1000))
 
     def keys(self) -> list[str]:
         """The Idempotency-Key of each request that reached the ESP."""
         return [dict(r.headers)["Idempotency-Key"] for r in self.transport.requests]
 
-    def now(self) -> float:
-        return self.time
+    async def suppress(self, *keys: str) -> None:
+        manual = SuppressionReason.MANUAL
+        found = [Suppression(email=key, key=key, reason=manual, created_at=0.0) for key in keys]
+        await self.ports.suppressions.add(found)
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float:
-        return 0.0
+    async def report(self, ordinal: int, type: CallbackType) -> None:
+        """The ESP speaks of a message, and it is folded."""
+        said = event(ordinal, number=self.number, type=type)
+        provider, now = await self.provider(), self.clock.now()
+        await self.ports.log.record_callbacks(provider, [said], (), received_at=now)
+        await self.ports.log.fold(limit=10)
 
-    async def by_id(self, provider_id: int) -> Provider:
-        return self.provider
+    async def move_endpoint(self, url: str) -> None:
+        def change(provider: Provider | None) -> ProviderConfig:
+            assert provider is not None
+            return replace(provider.config, http_endpoint=url)
 
-    async def version(self, provider_id: int, version: int) -> ProviderConfig:
-        return self.provider.config
+        await self.ports.providers.configure("acme", change)
 
-    async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
-        self.paused_until = until
 
-    async def change_state(self, number: int, update: StateChange) -> None:
-        change = update(self.state)
-        if change is not None:
-            self.state, self.state_reason = change
-
-    async def suppressed(self, keys: set[str]) -> dict[str, Suppression]:
-        return {
-            key: Suppression(email=key, key=key, reason=SuppressionReason.MANUAL, created_at=0.0)
-            for key in self.suppressed_keys.intersection(keys)
-        }
+async def open_world(
+    people: int,
+    *,
+    batch: int | None = None,
+    guarantee: DeliveryGuarantee = DeliveryGuarantee.AT_MOST_ONCE,
+    limits: Limits = LIMITS,
+    answer: Callable[[HttpRequest], HttpResponse] | None = None,
+    content: Content = CONTENT,
+    send_before: float | None = None,
+) -> World:
+    """A campaign to p0@example.com, p1@example.com and so on, at the time 1000."""
+    store = Store(FakeClock(1000.0))
+    ports = over_fake(store)
+    config = provider_config(batch=batch, limits=limits)
+    provider, _ = await ports.providers.configure("acme", lambda _: config)
+    spec = CampaignSpec(
+        request_id="r",
+        provider="acme",
+        content=content,
+        guarantee=guarantee,
+        send_before=send_before,
+    )
+    number = await ports.campaigns.begin(spec, provider.provider_id)
+    everyone = [Recipient(f"p{i}@example.com", f"P{i}") for i in range(people)]
+    await ports.campaigns.stage(number, 0, everyone)
+    await ports.campaigns.accept(number, fingerprint=b"")
+    transport = FakeTransport() if answer is None else FakeTransport(answer)
+    return World(store=store, ports=ports, transport=transport, number=number)
 
 
 def is_done(world: World) -> bool:

@@ -1,15 +1,15 @@
 import json
-from dataclasses import replace
 
 import pytest
 
+from domain.callback import CallbackType
 from domain.campaign import CampaignState, Content, DeliveryGuarantee
-from domain.chunk import ChunkState
+from domain.chunk import Chunk, ChunkState
 from domain.events import EntryKind
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
 from domain.message import MessageState
 from domain.provider import Limits
-from tests.services.dispatching import World, is_done
+from tests.services.dispatching import LEASE, is_done, open_world
 
 ACCEPTED, REJECTED = MessageState.ACCEPTED, MessageState.REJECTED
 QUEUED, UNKNOWN = MessageState.QUEUED, MessageState.UNKNOWN
@@ -25,71 +25,78 @@ def addresses(request: HttpRequest) -> list[str]:
 
 
 async def test_a_chunk_goes_out_in_batches_in_the_order_of_its_recipients() -> None:
-    world = World(5, batch=2, limits=Limits(max_in_flight=1))
+    world = await open_world(5, batch=2, limits=Limits(max_in_flight=1))
     await world.dispatch()
     sent = [address for request in world.transport.requests for address in addresses(request)]
     assert sent == [f"p{i}@example.com" for i in range(5)]
     assert [len(addresses(r)) for r in world.transport.requests] == [2, 2, 1]
-    assert world.states() == {ACCEPTED: 5}
+    assert await world.states() == {ACCEPTED: 5}
     assert is_done(world)
 
 
 async def test_the_intent_is_durable_before_a_byte_leaves_and_the_outcome_after() -> None:
-    world = World(1)
+    at_the_esp: list[Chunk] = []
+
+    def look(_: HttpRequest) -> HttpResponse:
+        at_the_esp.append(world.chunk)
+        return answer(202)
+
+    world = await open_world(1, answer=look)
     await world.dispatch()
-    first, second, last = world.recorder.steps
-    assert first.chunk.state is ChunkState.POSTING
-    assert first.chunk.requests[0].posting
-    assert second.moves[0].new is ACCEPTED
-    assert last.chunk.state is ChunkState.DONE
+    (chunk,) = at_the_esp
+    assert chunk.state is ChunkState.POSTING
+    assert [(request.ordinals, request.posting) for request in chunk.requests] == [((0,), True)]
+    assert await world.states() == {ACCEPTED: 1}
+    assert is_done(world)
 
 
 async def test_what_the_esp_took_is_logged_as_sent() -> None:
-    world = World(3, batch=3)
+    world = await open_world(3, batch=3)
     await world.dispatch()
-    (entry,) = world.entries()
-    assert (entry.kind, entry.ordinals, entry.number) == (EntryKind.SENT, (0, 1, 2), 7)
+    (entry,) = await world.entries()
+    assert (entry.kind, entry.ordinals) == (EntryKind.SENT, (0, 1, 2))
+    assert (entry.number, entry.provider) == (world.number, "acme")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
 async def test_a_refusal_for_now_is_repeated_later_under_the_same_key(status: int) -> None:
-    world = World(2, batch=2)
+    world = await open_world(2, batch=2)
     world.transport.then(answer(status))
     await world.dispatch()
-    assert world.states() == {QUEUED: 2}
+    assert await world.states() == {QUEUED: 2}
     assert world.chunk.not_before() == 1000.5
-    world.time = 1001.0
+    world.clock.advance(1)
     await world.dispatch()
-    assert world.states() == {ACCEPTED: 2}
+    assert await world.states() == {ACCEPTED: 2}
     assert len(world.keys()) == 2
     assert len(set(world.keys())) == 1
     assert len({request.body for request in world.transport.requests}) == 1
 
 
 async def test_a_connection_that_carried_nothing_is_tried_again() -> None:
-    world = World(1)
+    world = await open_world(1)
     world.transport.then(NotSent("refused"))
     await world.dispatch()
-    assert world.states() == {QUEUED: 1}
+    assert await world.states() == {QUEUED: 1}
 
 
 async def test_attempts_end_and_the_message_says_why() -> None:
-    world = World(1, limits=Limits(max_attempts=2), answer=lambda _: answer(503))
+    world = await open_world(1, limits=Limits(max_attempts=2), answer=lambda _: answer(503))
     await world.dispatch()
-    world.time += 5
+    world.clock.advance(5)
     await world.dispatch()
-    assert world.states() == {REJECTED: 1}
-    assert world.reasons() == {"HTTP_503"}
-    assert [entry.kind for entry in world.entries()] == [EntryKind.FAILED]
+    assert await world.states() == {REJECTED: 1}
+    assert await world.reasons() == {"HTTP_503"}
+    assert [entry.kind for entry in await world.entries()] == [EntryKind.FAILED]
 
 
 async def test_retry_after_pauses_the_whole_provider_and_stops_this_run() -> None:
-    world = World(8, limits=Limits(max_in_flight=1))
+    world = await open_world(8, limits=Limits(max_in_flight=1))
     world.transport.then(answer(429, Retry_After="30"))
     await world.dispatch()
-    assert world.paused_until == 1030.0
+    assert (await world.provider()).paused_until == 1030.0
     assert len(world.transport.requests) == 1
-    assert world.states() == {QUEUED: 8}
+    assert await world.states() == {QUEUED: 8}
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -97,9 +104,9 @@ async def test_one_bad_message_is_isolated_and_the_others_go(status: int) -> Non
     def picky(request: HttpRequest) -> HttpResponse:
         return answer(status if "p613@example.com" in addresses(request) else 202)
 
-    world = World(1000, batch=1000, answer=picky)
+    world = await open_world(1000, batch=1000, answer=picky)
     await world.dispatch()
-    assert world.states() == {ACCEPTED: 999, REJECTED: 1}
+    assert await world.states() == {ACCEPTED: 999, REJECTED: 1}
     # 2 * log2(n) + 2 requests at most for one bad message among n.
     assert len(world.transport.requests) <= 22
     assert is_done(world)
@@ -107,119 +114,123 @@ async def test_one_bad_message_is_isolated_and_the_others_go(status: int) -> Non
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_a_wrong_configuration_pauses_the_campaign_and_fails_nobody(status: int) -> None:
-    world = World(6, answer=lambda _: answer(status))
+    world = await open_world(6, answer=lambda _: answer(status))
     await world.dispatch()
-    assert world.state is CampaignState.PAUSED
-    assert str(status) in world.state_reason
-    assert world.states() == {QUEUED: 6}
+    campaign = await world.campaign()
+    assert campaign.state is CampaignState.PAUSED
+    assert str(status) in campaign.state_reason
+    assert await world.states() == {QUEUED: 6}
 
 
 @pytest.mark.parametrize("status", [301, 409, 451])
 async def test_any_other_refusal_is_final(status: int) -> None:
-    world = World(2, batch=2, answer=lambda _: answer(status))
+    world = await open_world(2, batch=2, answer=lambda _: answer(status))
     await world.dispatch()
-    assert world.states() == {REJECTED: 2}
+    assert await world.states() == {REJECTED: 2}
     assert len(world.transport.requests) == 1
 
 
 async def test_at_most_once_never_repeats_what_may_have_arrived() -> None:
-    world = World(2, batch=2)
+    world = await open_world(2, batch=2)
     world.transport.then(AnswerLost("reset"))
     await world.dispatch()
-    assert world.states() == {UNKNOWN: 2}
+    assert await world.states() == {UNKNOWN: 2}
     assert len(world.transport.requests) == 1
     assert is_done(world)
 
 
 async def test_at_least_once_repeats_it_byte_for_byte() -> None:
-    world = World(2, batch=2, guarantee=DeliveryGuarantee.AT_LEAST_ONCE)
+    world = await open_world(2, batch=2, guarantee=DeliveryGuarantee.AT_LEAST_ONCE)
     world.transport.then(AnswerLost("reset"))
     await world.dispatch()
-    world.time += 5
-    world.suppressed_keys = {"p0@example.com"}
+    world.clock.advance(5)
+    await world.suppress("p0@example.com")
     await world.dispatch()
-    assert world.states() == {ACCEPTED: 2}
+    assert await world.states() == {ACCEPTED: 2}
     first, second = world.transport.requests
     assert (first.body, first.headers) == (second.body, second.headers)
 
 
 async def test_a_refusal_after_a_lost_answer_leaves_the_message_unknown() -> None:
-    world = World(1, guarantee=DeliveryGuarantee.AT_LEAST_ONCE)
+    world = await open_world(1, guarantee=DeliveryGuarantee.AT_LEAST_ONCE)
     world.transport.then(AnswerLost("reset"), answer(409))
     await world.dispatch()
-    world.time += 5
+    world.clock.advance(5)
     await world.dispatch()
-    assert world.states() == {UNKNOWN: 1}
+    assert await world.states() == {UNKNOWN: 1}
 
 
 async def test_suppressed_addresses_are_skipped_and_suppressed_copies_left_out() -> None:
     content = Content(subject="s", from_address="a@example.com", cc=("c@x.org", "d@x.org"))
-    world = World(3, batch=3, content=content)
-    world.suppressed_keys = {"p1@example.com", "c@x.org"}
+    world = await open_world(3, batch=3, content=content)
+    await world.suppress("p1@example.com", "c@x.org")
     await world.dispatch()
     (request,) = world.transport.requests
     messages = json.loads(request.body or b"")["msgs"]
     assert [m["to"] for m in messages] == ["p0@example.com", "p2@example.com"]
     assert {m["cc"] for m in messages} == {"d@x.org"}
-    assert world.states() == {ACCEPTED: 2, MessageState.SUPPRESSED: 1}
+    assert await world.states() == {ACCEPTED: 2, MessageState.SUPPRESSED: 1}
 
 
 async def test_a_request_that_was_refused_for_now_drops_who_was_suppressed_since() -> None:
-    world = World(2, batch=2)
+    world = await open_world(2, batch=2)
     world.transport.then(answer(503))
     await world.dispatch()
-    world.time += 5
-    world.suppressed_keys = {"p0@example.com"}
+    world.clock.advance(5)
+    await world.suppress("p0@example.com")
     await world.dispatch()
     assert addresses(world.transport.requests[1]) == ["p1@example.com"]
     assert world.keys()[0] != world.keys()[1]
 
 
 async def test_a_changed_provider_forms_the_waiting_requests_anew() -> None:
-    world = World(1)
+    world = await open_world(1)
     world.transport.then(answer(503))
     await world.dispatch()
-    config = replace(world.provider.config, http_endpoint="https://api.example.com/v2")
-    world.provider = replace(world.provider, config=config, version=2)
-    world.time += 5
+    await world.move_endpoint("https://api.example.com/v2")
+    world.clock.advance(5)
     await world.dispatch()
     assert world.transport.requests[1].url == "https://api.example.com/v2"
 
 
 async def test_a_message_that_a_callback_has_settled_is_not_sent() -> None:
-    world = World(2, batch=2)
-    world.settled = frozenset({0})
+    world = await open_world(2, batch=2)
+    await world.report(0, CallbackType.DELIVERED)
     await world.dispatch()
     assert addresses(world.transport.requests[0]) == ["p1@example.com"]
+    assert await world.states() == {ACCEPTED: 1, MessageState.DELIVERED: 1}
     assert is_done(world)
 
 
 async def test_what_is_late_is_not_sent_and_counts_as_expired() -> None:
-    world = World(3, send_before=999.0)
+    world = await open_world(3, send_before=999.0)
     await world.dispatch()
     assert world.transport.requests == []
-    assert world.states() == {MessageState.EXPIRED: 3}
+    assert await world.states() == {MessageState.EXPIRED: 3}
 
 
 async def test_a_worker_whose_claim_is_gone_posts_nothing() -> None:
-    world = World(5)
-    world.recorder.fenced = True
-    await world.dispatch()
+    world = await open_world(5)
+    stale = await world.claim()
+    world.clock.advance(LEASE + 1)
+    await world.ports.queue.recover()
+    await world.dispatch(stale)
     assert world.transport.requests == []
+    assert await world.states() == {QUEUED: 5}
 
 
 async def test_an_orderly_stop_leaves_nothing_in_doubt() -> None:
-    world = World(9, limits=Limits(max_in_flight=2))
+    world = await open_world(9, limits=Limits(max_in_flight=2))
     world.stopping.set()
     await world.dispatch()
     assert world.chunk.in_doubt() == ()
-    assert world.states() == {QUEUED: 9}
+    assert await world.states() == {QUEUED: 9}
     assert world.chunk.state is ChunkState.READY
 
 
 async def test_a_message_that_lacks_a_value_is_rejected_by_name_and_the_others_go() -> None:
     content = Content(subject="Hello $$city", from_address="a@example.com")
-    world = World(2, content=content)
+    world = await open_world(2, content=content)
     await world.dispatch()
-    assert world.states() == {REJECTED: 2}
-    assert world.reasons() == {"REPLACEMENT_MISSING"}
+    assert await world.states() == {REJECTED: 2}
+    assert await world.reasons() == {"REPLACEMENT_MISSING"}

@@ -1,0 +1,109 @@
+"""Requests and answers as people may see them: without secrets, and as commands to repeat them.
+
+The names of headers and every value that is not a secret stay as they are.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import orjson
+
+from domain.http import HttpRequest
+from domain.provider import ProviderConfig
+
+MASK = "***"
+
+# Shorter ones would be found by chance in many a text, and are no protection to begin with.
+_SHORTEST_SECRET = 4
+# `Bearer` and the like before a token are shorter.
+_SHORTEST_WORD = 8
+# Linux takes no argument of 128 KiB; what a shell pipes has no such limit.
+_LONGEST_ARGUMENT = 100_000
+# curl would take these in a URL for a pattern of several URLs.
+_PATTERN = frozenset("[]{}\\")
+
+
+def mask_request(request: HttpRequest, config: ProviderConfig) -> HttpRequest:
+    """The request with `***` for the values of secret headers and of a Basic Authorization.
+
+    A masked request stays as it is.
+    """
+    secret = _secret_headers(config)
+    headers = ((name, MASK if name.lower() in secret else value) for name, value in request.headers)
+    return replace(request, headers=tuple(headers))
+
+
+def mask_answer_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The headers of an answer; a cookie would let its reader go on as the service."""
+    return tuple((name, MASK if name.lower() == "set-cookie" else value) for name, value in headers)
+
+
+def secrets_sent(request: HttpRequest, config: ProviderConfig) -> frozenset[str]:
+    """The texts by which the secrets of a request that was sent can be told in its answer.
+
+    The secret values, their longer words (the token behind `Bearer`) and the password of Basic,
+    each also as it is written within JSON.
+    """
+    secret = _secret_headers(config)
+    values = [value for name, value in request.headers if name.lower() in secret]
+    words = [word for value in values for word in value.split() if len(word) >= _SHORTEST_WORD]
+    password = [config.basic.password] if config.basic is not None else []
+    found = {text for text in (*values, *words, *password) if len(text) >= _SHORTEST_SECRET}
+    return frozenset(spelling for text in found for spelling in _spellings(text))
+
+
+def mask_echoes(text: str, secrets: Iterable[str]) -> str:
+    """The text with `***` for each of `secrets`: some servers repeat what they were sent."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def curl_command(request: HttpRequest) -> str:
+    """The request as one line for a POSIX shell that makes curl send the same.
+
+    A body that is too long for an argument comes through a pipe.
+    """
+    body = None if request.body is None else request.body.decode(errors="replace")
+    words = ["curl", *_flags(request.url)]
+    if request.method != "GET":
+        words += ["--request", request.method]
+    words += [request.url, *_header_arguments(request)]
+    if body is None:
+        # Without it curl would send a POST that says nothing of its length.
+        return shlex.join(words if request.method == "GET" else [*words, "--data-raw", ""])
+    if len(body.encode()) <= _LONGEST_ARGUMENT:
+        return shlex.join([*words, "--data-raw", body])
+    source = shlex.join(["printf", "%s", body])
+    return f"{source} | {shlex.join([*words, '--data-binary', '@-'])}"
+
+
+def _secret_headers(config: ProviderConfig) -> frozenset[str]:
+    names = {header.name.lower() for header in config.headers if header.secret}
+    return frozenset(names | {"authorization"} if config.basic is not None else names)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    within_json = orjson.dumps(text)[1:-1].decode()
+    # The third is how PHP writes it.
+    yield from (text, within_json, within_json.replace("/", "\\/"))
+
+
+def _flags(url: str) -> Iterator[str]:
+    if not _PATTERN.isdisjoint(url):
+        yield "--globoff"
+    if "/." in url:
+        # Else curl would walk the path's `..` by itself.
+        yield "--path-as-is"
+
+
+def _header_arguments(request: HttpRequest) -> Iterator[str]:
+    for name, value in request.headers:
+        # `Name:` alone would tell curl to leave the header out.
+        line = f"{name}: {value}" if value and not value.isspace() else f"{name};"
+        yield from ("--header", line)
+    names = {name.lower() for name, _ in request.headers}
+    if request.method != "GET" and "content-type" not in names:
+        # curl would say that the body is a form.
+        yield from ("--header", "Content-Type:")

@@ -1,0 +1,1 @@
+"""The calls of `espalier.v1.CampaignService`, by what they are about."""

@@ -1,0 +1,115 @@
+"""Timelines: what happened to one message, in sentences."""
+
+from collections.abc import Iterator, Mapping
+
+from domain.callback import CallbackType
+from domain.campaign import CampaignState
+from domain.events import SystemEvent, SystemEventType
+from domain.message import ABANDONED, MessageState
+from entrypoints.convert.campaign import MAX_DETAIL_CHARACTERS
+from entrypoints.convert.event import EVENT_TYPES, event_id
+from entrypoints.convert.times import to_timestamp
+from espalier.v1 import campaign_pb2
+from services.read_message import MAX_ENTRIES, History
+
+_EVENTS: Mapping[tuple[SystemEventType, CallbackType | None], str] = {
+    (SystemEventType.NOTIFICATION_SENT, None): "The ESP accepted it.",
+    (SystemEventType.NOTIFICATION_FAILED, None): "The ESP refused it.",
+    (SystemEventType.NOTIFICATION_DELIVERED, CallbackType.DELIVERED): "It was delivered.",
+    (SystemEventType.NOTIFICATION_FAILED, CallbackType.SOFT_BOUNCE): (
+        "It was not delivered for now: a soft bounce."
+    ),
+    (SystemEventType.NOTIFICATION_FAILED, CallbackType.HARD_BOUNCE): (
+        "It cannot be delivered: a hard bounce."
+    ),
+    (SystemEventType.CHANNEL_UNSUBSCRIBED, CallbackType.HARD_BOUNCE): (
+        "The address was suppressed because of the hard bounce."
+    ),
+    (SystemEventType.CHANNEL_UNSUBSCRIBED, CallbackType.UNSUBSCRIBED): (
+        "The recipient unsubscribed, and the address was suppressed."
+    ),
+    (SystemEventType.CHANNEL_UNSUBSCRIBED, CallbackType.SPAM): (
+        "The recipient called it spam, and the address was suppressed."
+    ),
+    (SystemEventType.NOTIFICATION_CLICKED, CallbackType.CLICKED): "The recipient followed a link.",
+}
+_NOT_SENT: Mapping[MessageState, str] = {
+    MessageState.REJECTED: "It was rejected.",
+    MessageState.SUPPRESSED: "It was not sent: the address was suppressed.",
+    MessageState.DUPLICATE: (
+        "It was not sent: an earlier recipient of the campaign has the same address."
+    ),
+    MessageState.CANCELLED: "It was not sent: the campaign had ended.",
+    MessageState.EXPIRED: "It was not sent: the campaign's send_before had passed.",
+}
+_LOST = "A request with it left, and the answer was lost."
+_GIVEN_UP = "Its outcome was unknown, and ResolveUnknownMessages gave it up."
+_CUT = (
+    f"The campaign's log goes on after {MAX_ENTRIES:,} entries, which is as far as it is read "
+    "here; ListEvents shows the rest."
+)
+
+
+def to_timeline(history: History) -> list[campaign_pb2.TimelineEntry]:
+    """Oldest first. What the log does not tell follows from where the message stands now."""
+    entries = [
+        _entry(
+            history.campaign.created_at,
+            campaign_pb2.TIMELINE_ENTRY_KIND_STORED,
+            "The recipient was stored with the campaign.",
+        ),
+        *map(_of_event, history.events),
+        *_of_state(history),
+    ]
+    # Sorting is stable: what happened at one moment stays in the order of the log.
+    entries.sort(key=lambda entry: (entry.time.seconds, entry.time.nanos))
+    if not history.is_whole:
+        last = history.events[-1].received_at if history.events else history.campaign.created_at
+        entries.append(_entry(last, campaign_pb2.TIMELINE_ENTRY_KIND_EVENT, _CUT))
+    return entries
+
+
+def _of_event(event: SystemEvent) -> campaign_pb2.TimelineEntry:
+    text = _EVENTS.get((event.type, event.callback_type), f"{event.type.label}.")
+    detail = event.error or event.unsubscribe_type
+    kind = campaign_pb2.TIMELINE_ENTRY_KIND_EVENT
+    entry = _entry(event.occurred_at, kind, text, detail)
+    entry.event_type = EVENT_TYPES.to_proto[event.type]
+    entry.event_id = event_id(event.cursor)
+    return entry
+
+
+def _of_state(history: History) -> Iterator[campaign_pb2.TimelineEntry]:
+    campaign, row = history.campaign, history.message
+    ended_at = campaign.created_at if campaign.ended_at is None else campaign.ended_at
+    at = ended_at if row.updated_at is None else row.updated_at
+    if row.reason == ABANDONED and row.state is MessageState.CANCELLED:
+        yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR, _GIVEN_UP)
+    elif row.state is MessageState.UNKNOWN:
+        yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST, row.detail)
+    elif row.state in _NOT_SENT and not _was_refused(history):
+        kind = campaign_pb2.TIMELINE_ENTRY_KIND_NOT_SENT
+        yield _entry(at, kind, _NOT_SENT[row.state], row.detail or _why_ended(history))
+
+
+def _was_refused(history: History) -> bool:
+    """Whether an event says already that the ESP did not take it."""
+    failed = SystemEventType.NOTIFICATION_FAILED
+    return any(e.type is failed and e.callback_type is None for e in history.events)
+
+
+def _why_ended(history: History) -> str:
+    campaign, state = history.campaign, history.message.state
+    by_campaign = campaign.state in (CampaignState.CANCELLED, CampaignState.FAILED)
+    return campaign.state_reason if state is MessageState.CANCELLED and by_campaign else ""
+
+
+def _entry(
+    at: float,
+    kind: campaign_pb2.TimelineEntryKind.ValueType,
+    text: str,
+    detail: str = "",
+) -> campaign_pb2.TimelineEntry:
+    return campaign_pb2.TimelineEntry(
+        time=to_timestamp(at), kind=kind, text=text, detail=detail[:MAX_DETAIL_CHARACTERS]
+    )

@@ -1,0 +1,154 @@
+"""Timelines: which sentence says what, and in which order."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.callback import CallbackType
+from domain.campaign import CampaignSpec, CampaignState, Content, Recipient
+from domain.events import EVENTS_OF_CALLBACK, EntryKind, LogEntry, SystemEvent, system_events
+from domain.message import ABANDONED, Counts, MessageState
+from domain.message_id import MessageIds
+from entrypoints.convert.timeline import to_timeline
+from espalier.v1 import campaign_pb2
+from services.ports import Campaign, MessageRow
+from services.read_message import History
+
+CAMPAIGN = Campaign(
+    number=7,
+    spec=CampaignSpec(request_id="r", provider="acme", content=Content()),
+    provider_id=1,
+    provider="acme",
+    state=CampaignState.SENDING,
+    state_reason="",
+    counts=Counts(),
+    created_at=100.0,
+    started_at=100.0,
+    ended_at=None,
+)
+CANCELLED = replace(
+    CAMPAIGN, state=CampaignState.CANCELLED, state_reason="wrong list", ended_at=300.0
+)
+NOT_SENT = campaign_pb2.TIMELINE_ENTRY_KIND_NOT_SENT
+
+
+def message(
+    state: MessageState, reason: str = "", detail: str = "", at: float | None = 200.0
+) -> MessageRow:
+    return MessageRow(0, Recipient("a@example.com"), state, reason, detail, at)
+
+
+def history(
+    row: MessageRow, *events: SystemEvent, campaign: Campaign = CAMPAIGN, is_whole: bool = True
+) -> History:
+    return History(campaign=campaign, message=row, events=events, is_whole=is_whole)
+
+
+def events(
+    kind: EntryKind, *, at: float, callback: CallbackType | None = None, reason: str = ""
+) -> list[SystemEvent]:
+    entry = LogEntry(
+        kind=kind,
+        provider="acme",
+        number=7,
+        ordinals=(0,),
+        reason=reason,
+        callback_type=callback,
+        occurred_at=at,
+        received_at=at + 5,
+        position=3,
+    )
+    return list(system_events(entry, MessageIds(b"k" * 32), {0: "a@example.com"}))
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (MessageState.REJECTED, "It was rejected."),
+        (MessageState.SUPPRESSED, "It was not sent: the address was suppressed."),
+        (
+            MessageState.DUPLICATE,
+            "It was not sent: an earlier recipient of the campaign has the same address.",
+        ),
+        (MessageState.CANCELLED, "It was not sent: the campaign had ended."),
+        (MessageState.EXPIRED, "It was not sent: the campaign's send_before had passed."),
+    ],
+)
+def test_what_was_not_sent_says_why(state: MessageState, text: str) -> None:
+    _, entry = to_timeline(history(message(state, "WORD", "because")))
+
+    assert (entry.kind, entry.text, entry.detail) == (NOT_SENT, text, "because")
+    assert entry.time.seconds == 200
+
+
+@pytest.mark.parametrize(
+    "state",
+    [MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED, MessageState.DELIVERED],
+)
+def test_a_message_on_its_way_has_nothing_to_explain(state: MessageState) -> None:
+    (entry,) = to_timeline(history(message(state)))
+
+    assert entry.kind == campaign_pb2.TIMELINE_ENTRY_KIND_STORED
+    assert entry.time.seconds == 100
+
+
+def test_a_message_of_a_cancelled_campaign_says_why_that_was_cancelled() -> None:
+    row = message(MessageState.CANCELLED, at=None)
+
+    _, entry = to_timeline(history(row, campaign=CANCELLED))
+
+    assert (entry.time.seconds, entry.detail) == (300, "wrong list")
+
+
+def test_a_suppressed_message_of_a_cancelled_campaign_does_not_blame_the_campaign() -> None:
+    _, entry = to_timeline(history(message(MessageState.SUPPRESSED), campaign=CANCELLED))
+
+    assert entry.detail == ""
+
+
+def test_a_refusal_of_the_esp_is_told_once() -> None:
+    refused = events(EntryKind.FAILED, at=150.0, reason="422 no")
+    row = message(MessageState.REJECTED, "HTTP_422", "422 no")
+
+    _, entry = to_timeline(history(row, *refused))
+
+    assert (entry.text, entry.detail) == ("The ESP refused it.", "422 no")
+
+
+def test_what_an_operator_gave_up_is_no_message_that_was_not_sent() -> None:
+    _, entry = to_timeline(history(message(MessageState.CANCELLED, ABANDONED)))
+
+    assert entry.kind == campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR
+
+
+def test_what_happened_comes_in_the_order_in_which_it_happened() -> None:
+    late = events(EntryKind.CALLBACK, at=180.0, callback=CallbackType.DELIVERED)
+    sent = events(EntryKind.SENT, at=150.0)
+
+    timeline = to_timeline(history(message(MessageState.DELIVERED), *late, *sent))
+
+    assert [entry.text for entry in timeline[1:]] == ["The ESP accepted it.", "It was delivered."]
+
+
+@pytest.mark.parametrize("callback", CallbackType)
+def test_every_event_of_a_callback_has_a_sentence_of_its_own(callback: CallbackType) -> None:
+    said = events(EntryKind.CALLBACK, at=150.0, callback=callback)
+
+    timeline = to_timeline(history(message(MessageState.ACCEPTED), *said))[1:]
+
+    assert len(timeline) == len(EVENTS_OF_CALLBACK[callback])
+    labels = {f"{event.type.label}." for event in said}
+    assert labels.isdisjoint(entry.text for entry in timeline)
+    assert len({entry.text for entry in timeline}) == len(timeline)
+
+
+def test_a_long_answer_is_cut() -> None:
+    row = message(MessageState.REJECTED, detail="x" * 2000)
+
+    assert len(to_timeline(history(row))[1].detail) == 1024
+
+
+def test_a_log_that_was_not_read_to_its_end_says_where_the_rest_is() -> None:
+    timeline = to_timeline(history(message(MessageState.ACCEPTED), is_whole=False))
+
+    assert "ListEvents shows the rest" in timeline[-1].text

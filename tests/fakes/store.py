@@ -1,0 +1,87 @@
+"""What the fakes of one test share, as the adapters of one service share a database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from domain.callback import Unprocessed
+from domain.errors import EspalierError
+from domain.events import LogEntry
+from domain.provider import Provider, ProviderConfig
+from domain.suppression import Suppression
+from tests.fakes.clock import FakeClock
+from tests.fakes.stored_campaign import StoredCampaign
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredProvider:
+    """A provider with all its configurations, and when its next slots are free."""
+
+    provider: Provider
+    versions: dict[int, ProviderConfig]
+    deleted: bool = False
+    next_request_at: float = 0.0
+    next_message_at: float = 0.0
+
+
+class StoredEntry(NamedTuple):
+    """An entry of the log; its provider may change its name."""
+
+    provider_id: int
+    entry: LogEntry
+
+
+class SentTest(NamedTuple):
+    """A test email that went out at a time (epoch seconds)."""
+
+    provider_id: int
+    email: str
+    at: float
+
+
+class Store:
+    """Everything that is stored, in memory.
+
+    `failure` is raised by each call of every fake while it is set, and then nothing is stored: a
+    database that is busy.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.failure: EspalierError | None = None
+        self.providers: dict[int, StoredProvider] = {}
+        self.campaigns: dict[int, StoredCampaign] = {}
+        self.last_campaign = 0
+        self.suppressions: dict[str, Suppression] = {}
+        self.tests: dict[int, SentTest] = {}
+        self.log: list[StoredEntry] = []
+        self.folded = 0
+        self.unprocessed: list[Unprocessed] = []
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Other tasks have their turn before it begins and none within: nothing awaits in it."""
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        yield
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self, is_so: Callable[[], bool], *, timeout_seconds: float) -> None:
+        """Returns once it is so, at the latest after the timeout."""
+        await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                while not is_so():
+                    await self._changed.wait()
+
+    def nickname(self, provider_id: int) -> str:
+        return self.providers[provider_id].provider.config.nickname
+
+    def append(self, provider_id: int, entry: LogEntry) -> None:
+        """Gives the entry the next position of the log."""
+        self.log.append(StoredEntry(provider_id, replace(entry, position=len(self.log) + 1)))

@@ -1,0 +1,155 @@
+"""The work queue in memory."""
+
+from collections.abc import Sequence
+
+from domain.campaign import CampaignState, DeliveryGuarantee
+from domain.chunk import Chunk
+from domain.message import MessageState
+from services.ports import Claim, Move, Step
+from tests.fakes.store import Store
+from tests.fakes.stored_campaign import StoredCampaign, StoredChunk
+
+# Up to so many recipients a campaign is a small one.
+_SMALL_CAMPAIGN = 100
+
+
+class FakeWorkQueue:
+    """WorkQueue in memory.
+
+    A move of a worker that does not start where its message is is a fault of the program, and an
+    AssertionError here.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
+        claims: list[Claim] = []
+        async with self._store.transaction():
+            while len(claims) < limit and (found := self._next_due()) is not None:
+                claims.append(self._lease(*found, worker, lease_seconds))
+        return claims
+
+    async def renew(self, worker: str, *, lease_seconds: float) -> None:
+        async with self._store.transaction():
+            until = self._store.clock.now() + lease_seconds
+            for _, held in self._held():
+                if held.worker == worker:
+                    held.lease_until = until
+
+    async def record(self, steps: Sequence[Step]) -> Sequence[bool]:
+        async with self._store.transaction():
+            return [self._record(step) for step in steps]
+
+    async def recover(self) -> int:
+        async with self._store.transaction():
+            now = self._store.clock.now()
+            over = [found for found in self._held() if found[1].lease_until < now]
+            for campaign, held in over:
+                _take_back(campaign, held, now=now)
+        return len(over)
+
+    async def start_due(self) -> int:
+        async with self._store.transaction():
+            now = self._store.clock.now()
+            due = [one for one in self._accepted(CampaignState.SCHEDULED) if _has_come(one, now)]
+            for one in due:
+                one.enter(CampaignState.SENDING, "", now=now)
+        return len(due)
+
+    async def wait(self, *, timeout_seconds: float) -> None:
+        await self._store.wait(
+            lambda: self._next_due() is not None, timeout_seconds=timeout_seconds
+        )
+
+    def _accepted(self, state: CampaignState) -> list[StoredCampaign]:
+        return [
+            one
+            for one in self._store.campaigns.values()
+            if one.fingerprint is not None and one.state is state
+        ]
+
+    def _held(self) -> list[tuple[StoredCampaign, StoredChunk]]:
+        return [
+            (one, held)
+            for one in self._store.campaigns.values()
+            for held in one.chunks.values()
+            if held.is_held
+        ]
+
+    def _next_due(self) -> tuple[StoredCampaign, StoredChunk] | None:
+        now = self._store.clock.now()
+        for campaign in sorted(self._accepted(CampaignState.SENDING), key=_turn):
+            if self._is_paused(campaign, now):
+                continue
+            for held in campaign.chunks.values():
+                if held.is_due(now):
+                    return campaign, held
+        return None
+
+    def _is_paused(self, campaign: StoredCampaign, now: float) -> bool:
+        until = self._store.providers[campaign.campaign.provider_id].provider.paused_until
+        return until is not None and until > now
+
+    def _lease(
+        self, campaign: StoredCampaign, held: StoredChunk, worker: str, lease_seconds: float
+    ) -> Claim:
+        held.lease(worker, until=self._store.clock.now() + lease_seconds)
+        campaign.turn = 1 + max(one.turn for one in self._store.campaigns.values())
+        return _claim(campaign, held.chunk)
+
+    def _record(self, step: Step) -> bool:
+        chunk, now = step.chunk, self._store.clock.now()
+        campaign = self._store.campaigns[chunk.campaign_number]
+        held = campaign.chunks[chunk.number]
+        posts = any(move.new is MessageState.SENDING for move in step.moves)
+        if posts and campaign.state is not CampaignState.SENDING:
+            return False
+        if held.chunk.epoch != chunk.epoch:
+            return False
+        held.chunk = chunk
+        for move in step.moves:
+            campaign.move(move, now=now)
+        for entry in step.entries:
+            self._store.append(campaign.campaign.provider_id, entry)
+        campaign.let_go(chunk, now=now)
+        return True
+
+
+def _turn(campaign: StoredCampaign) -> tuple[bool, int, int]:
+    """Small ones first, then the one that waits longest."""
+    is_large = len(campaign.messages) > _SMALL_CAMPAIGN
+    return is_large, campaign.turn, campaign.campaign.number
+
+
+def _has_come(campaign: StoredCampaign, now: float) -> bool:
+    send_at = campaign.campaign.spec.send_at
+    return send_at is not None and send_at <= now
+
+
+def _claim(campaign: StoredCampaign, chunk: Chunk) -> Claim:
+    spec = campaign.campaign.spec
+    everyone = range(chunk.first, chunk.first + chunk.size)
+    return Claim(
+        chunk=chunk,
+        provider_id=campaign.campaign.provider_id,
+        guarantee=spec.guarantee,
+        content=spec.content,
+        send_before=spec.send_before,
+        recipients=[campaign.messages[ordinal].recipient for ordinal in everyone],
+        settled=frozenset(filter(campaign.is_settled, chunk.open_ordinals())),
+    )
+
+
+def _take_back(campaign: StoredCampaign, held: StoredChunk, *, now: float) -> None:
+    """Settles what the worker that is gone left in flight, and lets others have the rest."""
+    chunk, guarantee = held.chunk, campaign.campaign.spec.guarantee
+    after, lost = chunk.abandoned(guarantee)
+    flying = tuple(o for r in chunk.requests if r.posting for o in r.ordinals)
+    if guarantee is DeliveryGuarantee.AT_MOST_ONCE:
+        move = Move(lost, MessageState.SENDING, MessageState.UNKNOWN, "ANSWER_LOST")
+    else:
+        move = Move(flying, MessageState.SENDING, MessageState.QUEUED)
+    campaign.move(move, now=now)
+    held.take_back(after)
+    campaign.let_go(after, now=now)
