@@ -13,9 +13,10 @@ from services.ports import Clock, EventLog, EventSearch
 
 # Entries in one look. Each may speak of a thousand messages.
 _ENTRIES_AT_ONCE = 250
-# Positions in one look, where a condition has no index and all of them are read: tens of
-# milliseconds.
+# Positions in one look. Where a condition has no index all of them are read, in some tens of
+# milliseconds; of one campaign or message only its own are, and in all of the log they are few.
 _POSITIONS_AT_ONCE = 100_000
+_POSITIONS_OF_ONE = 1_000_000
 # How long a page looks on for what it could hold; then it ends with what it has, and a next one.
 _PAGE_SECONDS = 1.0
 # By how much the order of entries and that of their times may differ: from when something was
@@ -111,7 +112,7 @@ class ReadEvents:
         after = max(after, whole(first - 1))
         while after < whole(last):
             start = after.position + (after.offset >= _ALL_OF_IT)
-            stop = min(last, start + _look(where, last) - 1) + 1
+            stop = min(last, start + _look(where) - 1) + 1
             entries = await self._search.search(
                 where=where, positions=range(start, stop), limit=limit
             )
@@ -128,7 +129,7 @@ class ReadEvents:
         # No event is before the first one of its entry.
         while before > Cursor(first, 0):
             stop = before.position + (before.offset > 0)
-            start = max(first, stop - _look(where, last))
+            start = max(first, stop - _look(where))
             entries = await self._search.search(
                 where=where, positions=range(start, stop), limit=limit, newest_first=True
             )
@@ -182,11 +183,10 @@ def whole(position: int) -> Cursor:
     return Cursor(position, _ALL_OF_IT)
 
 
-def _look(where: EventFilter, last: int) -> int:
-    """How many positions to look at: of a campaign and of a message only their own are read."""
-    if where.campaign_number is not None or where.message is not None:
-        return last
-    return _POSITIONS_AT_ONCE
+def _look(where: EventFilter) -> int:
+    """How many positions to look at."""
+    of_one = where.campaign_number is not None or where.message is not None
+    return _POSITIONS_OF_ONE if of_one else _POSITIONS_AT_ONCE
 
 
 def _may_pass(where: EventFilter, entry: LogEntry, addresses: Mapping[int, str]) -> bool:

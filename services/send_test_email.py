@@ -70,7 +70,9 @@ class SendTestEmail:
 
     async def __call__(self, nickname: str, recipient: Recipient, spec: CampaignSpec) -> TriedEmail:
         """Through the provider `nickname`, which `spec` need not name once more."""
-        faults = [*_other_provider(nickname, spec), *_check_recipient(recipient)]
+        faults = [*_check_provider(nickname, spec), *_check_recipient(recipient)]
+        if not nickname:
+            raise InvalidRequest(faults)
         draft = replace(spec, provider=nickname)
         provider, content = await complete(draft, self._providers, faults)
         config = provider.config
@@ -153,8 +155,11 @@ def _key(provider: Provider, number: int) -> str:
     return request.key(-number)
 
 
-def _other_provider(nickname: str, spec: CampaignSpec) -> Iterator[Violation]:
-    if spec.provider and nickname_key(spec.provider) != nickname_key(nickname):
+def _check_provider(nickname: str, spec: CampaignSpec) -> Iterator[Violation]:
+    if not nickname:
+        message = "is missing; give the nickname of a provider"
+        yield Violation(field="nickname", reason="REQUIRED", message=message)
+    elif spec.provider and nickname_key(spec.provider) != nickname_key(nickname):
         message = f"is another provider than {nickname}; leave it empty, or give the same"
         yield Violation(field="campaign.provider", reason="OTHER_PROVIDER", message=message)
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql import schema
+from adapters.sql.unbroken import UnbrokenConnection
 from domain.errors import TryLater
 from services.ports import Clock
 
@@ -23,15 +24,15 @@ class Database:
     becomes TryLater and nothing was stored; what is a fault of the program stays as it is.
     """
 
-    def __init__(self, url: str, *, clock: Clock) -> None:
+    def __init__(self, url: str, *, clock: Clock, busy_seconds: float = _BUSY_SECONDS) -> None:
         self.clock = clock
-        self._engine = _engine(url)
+        self._engine = _engine(url, busy_seconds)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection whose statements see one state of the database."""
         try:
-            async with self._engine.connect() as connection:
+            async with UnbrokenConnection(self._engine) as connection:
                 await self._begin(connection, "BEGIN")
                 yield connection
         except (OperationalError, InterfaceError) as error:
@@ -44,7 +45,7 @@ class Database:
         On SQLite it holds the one write lock from its start, so that what it reads stays true.
         """
         try:
-            async with self._engine.connect() as connection:
+            async with UnbrokenConnection(self._engine) as connection:
                 await self._begin(connection, "BEGIN IMMEDIATE")
                 try:
                     yield connection
@@ -75,10 +76,10 @@ async def create_schema(database: Database) -> None:
         )
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(url: str, busy_seconds: float) -> AsyncEngine:
     if not url.startswith("sqlite"):
         return create_async_engine(url)
-    engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    engine = create_async_engine(url, connect_args={"timeout": busy_seconds})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_nothing)
     return engine

@@ -172,6 +172,8 @@ events = Table(
     # Tells a callback from its repeats; NULL for the others, which never repeat.
     Column("digest", BigInteger),
     UniqueConstraint("message_kind", "number", "ordinal", "digest"),
+    # The events of one campaign in their order.
+    Index(None, "message_kind", "number", "position"),
 )
 
 # Callback events that belong to no message of ours, kept for replay.

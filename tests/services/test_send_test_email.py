@@ -248,6 +248,12 @@ async def test_the_campaign_need_not_name_the_provider(world: World) -> None:
     assert tried.accepted
 
 
+async def test_a_call_without_a_nickname_is_refused(world: World) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        await try_email(world, FakeTransport(), nickname="")
+    assert faults(error) == {"nickname": "REQUIRED"}
+
+
 async def test_a_provider_that_is_not_there_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         await try_email(

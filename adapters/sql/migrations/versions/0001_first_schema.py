@@ -116,6 +116,12 @@ def upgrade() -> None:
             name=op.f("uq_events_message_kind_number_ordinal_digest"),
         ),
     )
+    op.create_index(
+        op.f("ix_events_message_kind_number_position"),
+        "events",
+        ["message_kind", "number", "position"],
+        unique=False,
+    )
     op.create_table(
         "installation",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
