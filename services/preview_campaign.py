@@ -16,7 +16,7 @@ from domain.message_id import MessageIds
 from domain.provider import Provider, ProviderConfig
 from domain.rendering import Message, RenderedRequest, Renderer
 from domain.suppression import Suppression
-from services.draft import NO_CAMPAIGN, complete
+from services.content import NO_CAMPAIGN, check_draft, complete
 from services.ports import ProviderRepository, Refused, SuppressionRepository
 
 # One chunk: the batches of a campaign begin anew with each of them.
@@ -61,7 +61,7 @@ class PreviewCampaign:
 
     async def __call__(self, spec: CampaignSpec, recipients: Sequence[Recipient]) -> Preview:
         faults = _check_recipients(recipients)
-        provider, content = await complete(spec, self._providers, faults)
+        provider, content = await complete(spec, self._providers, [*check_draft(spec), *faults])
         renderer = Renderer(
             provider.config,
             content,

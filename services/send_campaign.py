@@ -6,19 +6,15 @@ from dataclasses import dataclass, replace
 
 from domain.address import address_key
 from domain.campaign import CampaignSpec, Recipient
-from domain.campaign_rules import (
-    apply_defaults,
-    check_complete,
-    check_recipient,
-    check_spec,
-    unsendable,
-)
+from domain.campaign_advice import advise
+from domain.campaign_rules import check_recipient, check_spec, unsendable
 from domain.chunk import CHUNK_SIZE
-from domain.errors import AlreadyExists, InvalidRequest, NotFound, Violation
+from domain.errors import Advice, AlreadyExists, InvalidRequest, Violation
 from domain.fingerprint import Fingerprint
 from domain.message import MessageState
 from domain.provider import Provider
 from domain.rendering import Renderer
+from services.content import complete
 from services.ports import (
     AddressLedger,
     Campaign,
@@ -34,10 +30,14 @@ MAX_VIOLATIONS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A campaign that is durable, and whether the call was a repeat of an earlier one."""
+    """A campaign that is durable, and whether the call was a repeat of an earlier one.
+
+    `advice` names what is likely to be a mistake; a repeat is not advised again.
+    """
 
     campaign: Campaign
     already_existed: bool
+    advice: Sequence[Advice] = ()
 
 
 class SendCampaign:
@@ -69,7 +69,9 @@ class SendCampaign:
             number, fingerprint = known
             await self._same(spec, recipients, fingerprint)
             return Sent(campaign=await self._campaigns.get(number), already_existed=True)
-        filled, provider = await self._check(spec)
+        violations = check_spec(spec, now=self._clock.now())
+        provider, content = await complete(spec, self._providers, violations)
+        filled = replace(spec, content=content)
         number = await self._campaigns.begin(filled, provider.provider_id)
         try:
             with closing(self._new_ledger()) as ledger:
@@ -79,7 +81,11 @@ class SendCampaign:
         except BaseException:
             await self._campaigns.discard(number)
             raise
-        return Sent(campaign=await self._campaigns.get(number), already_existed=not is_new)
+        return Sent(
+            campaign=await self._campaigns.get(number),
+            already_existed=not is_new,
+            advice=advise(spec.content, provider.config),
+        )
 
     async def _same(
         self, spec: CampaignSpec, recipients: AsyncIterator[Sequence[Recipient]], expected: bytes
@@ -89,21 +95,6 @@ class SendCampaign:
             fingerprint.add(some)
         if fingerprint.digest() != expected:
             raise AlreadyExists(spec.request_id)
-
-    async def _check(self, spec: CampaignSpec) -> tuple[CampaignSpec, Provider]:
-        violations = check_spec(spec, now=self._clock.now())
-        try:
-            provider = await self._providers.get(spec.provider)
-        except NotFound:
-            # A missing name is a violation already, and then there is more to say.
-            if violations:
-                raise InvalidRequest(violations) from None
-            raise
-        content = apply_defaults(spec, provider.config)
-        violations += check_complete(content, provider.config)
-        if violations:
-            raise InvalidRequest(violations)
-        return replace(spec, content=content), provider
 
 
 class _Intake:

@@ -14,7 +14,7 @@ from domain.masking import mask_answer_headers, mask_echoes, mask_request, secre
 from domain.message_id import MessageIds
 from domain.provider import Provider, ProviderConfig, nickname_key
 from domain.rendering import RenderedRequest, Renderer
-from services.draft import NO_CAMPAIGN, complete
+from services.content import NO_CAMPAIGN, check_draft, complete
 from services.ports import Clock, Limiter, ProviderRepository, TestMessages, Transport
 
 # As much of an answer as a person reads.
@@ -74,7 +74,7 @@ class SendTestEmail:
         if not nickname:
             raise InvalidRequest(faults)
         draft = replace(spec, provider=nickname)
-        provider, content = await complete(draft, self._providers, faults)
+        provider, content = await complete(draft, self._providers, [*check_draft(draft), *faults])
         config = provider.config
         _raise_if_refused(config, content, recipient)
         # Stored first: a callback may come before the answer.

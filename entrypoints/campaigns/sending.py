@@ -6,6 +6,7 @@ from contextlib import aclosing
 from entrypoints.campaigns.arguments import missing
 from entrypoints.campaigns.intake import first_of_stream, of_one_message, rest_of_stream
 from entrypoints.convert.campaign import read_draft, read_recipients, read_spec, to_campaign
+from entrypoints.convert.faults import to_warnings
 from entrypoints.convert.preview import to_preview
 from entrypoints.errors import Context
 from espalier.v1 import campaign_pb2, common_pb2
@@ -27,7 +28,9 @@ class Sending:
         async with aclosing(of_one_message(request.recipients)) as recipients:
             sent = await self._send(spec, recipients)
         return campaign_pb2.SendCampaignResponse(
-            campaign=to_campaign(sent.campaign), already_existed=sent.already_existed
+            campaign=to_campaign(sent.campaign),
+            already_existed=sent.already_existed,
+            warnings=to_warnings(sent.advice),
         )
 
     async def send_stream(
@@ -40,7 +43,9 @@ class Sending:
         async with aclosing(rest_of_stream(requests, ask_client)) as recipients:
             sent = await self._send(spec, recipients)
         return campaign_pb2.SendCampaignStreamResponse(
-            campaign=to_campaign(sent.campaign), already_existed=sent.already_existed
+            campaign=to_campaign(sent.campaign),
+            already_existed=sent.already_existed,
+            warnings=to_warnings(sent.advice),
         )
 
     async def preview(

@@ -11,9 +11,9 @@ from structlog.typing import FilteringBoundLogger
 from entrypoints import bootstrap
 from entrypoints.callbacks import callback_app
 from entrypoints.serve.api import Api
-from entrypoints.serve.folding import keep_folding
 from entrypoints.serve.servicers import servicers
 from entrypoints.serve.supervisor import Supervisor
+from entrypoints.serve.upkeep import keep_folding, keep_sweeping
 from entrypoints.serve.web import Web, add_probes
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings
@@ -40,6 +40,8 @@ async def serve(
         # Only test emails leave from this process.
         transport = await stack.enter_async_context(bootstrap.transport(settings))
         await stack.enter_async_context(_running(keep_folding(parts.log)))
+        sweeping = keep_sweeping(parts.campaigns, parts.clock)
+        await stack.enter_async_context(_running(sweeping))
         app = callback_app(parts.providers.by_callback_token, parts.record_callback())
         add_probes(app, read_log=parts.log.head, is_draining=stopping.is_set)
         host, port = host_and_port(settings.callback_address)

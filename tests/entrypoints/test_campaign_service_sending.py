@@ -206,3 +206,13 @@ async def test_a_preview_without_a_campaign_is_refused(api: CampaignApi) -> None
         await api.stub.PreviewCampaign(campaign_pb2.PreviewCampaignRequest(recipients=people(1)))
 
     assert violations(caught.value) == {"campaign": "REQUIRED"}
+
+
+async def test_what_is_given_and_cannot_be_sent_is_warned_of(api: CampaignApi) -> None:
+    request = whole(1)
+    request.campaign.amp_html = "<html amp4email>"
+
+    response = await api.stub.SendCampaign(request)
+
+    (warning,) = response.warnings
+    assert (warning.field, warning.reason) == ("campaign.amp_html", "NOT_IN_TEMPLATE")

@@ -1,15 +1,18 @@
-"""Keeps messages, counts and suppressions up with the log."""
+"""What has to be done again and again beside the calls: folding the log, sweeping what was left."""
 
 import asyncio
 from contextlib import suppress
 
 from domain.errors import TryLater
-from services.ports import EventLog
+from services.ports import CampaignRepository, Clock, EventLog
 
 # Entries in one transaction: the write lock is held for some tens of milliseconds.
 _ENTRIES_AT_ONCE = 2000
 # Seconds between two tries of a busy database, and the longest wait for a next entry.
 _PAUSE_SECONDS = 1.0
+_SWEEP_SECONDS = 300.0
+# No stream of recipients takes as long: what began before that has lost its process.
+_LONGEST_INTAKE_SECONDS = 6 * 3600.0
 
 
 async def keep_folding(log: EventLog) -> None:
@@ -24,3 +27,14 @@ async def keep_folding(log: EventLog) -> None:
             await log.wait(after=head, timeout_seconds=_PAUSE_SECONDS)
         if not folded:
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def keep_sweeping(campaigns: CampaignRepository, clock: Clock) -> None:
+    """Runs until it is cancelled; removes what a process that died had taken in and not accepted.
+
+    Nobody ever saw those campaigns; they only take room.
+    """
+    while True:
+        with suppress(TryLater):
+            await campaigns.sweep(begun_before=clock.now() - _LONGEST_INTAKE_SECONDS)
+        await asyncio.sleep(_SWEEP_SECONDS)
