@@ -30,7 +30,7 @@ async def serve(
 
     `environ` is what the dispatchers are started with: they read the same settings.
     """
-    stopping = asyncio.Event()
+    stopping, serving = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -39,11 +39,10 @@ async def serve(
         parts = await stack.enter_async_context(bootstrap.parts(settings))
         # Only test emails leave from this process.
         transport = await stack.enter_async_context(bootstrap.transport(settings))
-        await stack.enter_async_context(_running(keep_folding(parts.log)))
-        sweeping = keep_sweeping(parts.campaigns, parts.clock)
-        await stack.enter_async_context(_running(sweeping))
+        for upkeep in (keep_folding(parts.log), keep_sweeping(parts.campaigns, parts.clock)):
+            await stack.enter_async_context(_running(upkeep, stopping))
         app = callback_app(parts.providers.by_callback_token, parts.record_callback())
-        add_probes(app, read_log=parts.log.head, is_draining=stopping.is_set)
+        add_probes(app, read_log=parts.log.head, serving=serving, stopping=stopping)
         host, port = host_and_port(settings.callback_address)
         web = Web(app, host=host, port=port)
         await web.start()
@@ -64,6 +63,7 @@ async def serve(
         )
         await api.start()
         stack.push_async_callback(api.stop, drain_seconds=drain)
+        serving.set()
         say(f"API on port {api.port}, callbacks on port {web.port}")
         await stopping.wait()
         say("stopping: what is in flight is waited for")
@@ -75,8 +75,12 @@ def _public_base_url(settings: Settings, port: int) -> str:
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+async def _running(
+    work: Coroutine[object, object, None], stopping: asyncio.Event
+) -> AsyncIterator[None]:
+    """Does the work meanwhile. Where it fails, the service stops, and ends with its error."""
     task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: stopping.set())
     try:
         yield
     finally:

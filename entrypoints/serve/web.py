@@ -1,5 +1,6 @@
 """The HTTP server: the public callback URL, and what an orchestrator asks."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -9,23 +10,31 @@ from domain.errors import TryLater
 ReadLog = Callable[[], Awaitable[int]]
 
 
-def add_probes(app: web.Application, *, read_log: ReadLog, is_draining: Callable[[], bool]) -> None:
-    """`/healthz`: the process answers. `/readyz`: it has its database, and is not stopping."""
+def add_probes(
+    app: web.Application, *, read_log: ReadLog, serving: asyncio.Event, stopping: asyncio.Event
+) -> None:
+    """`/healthz`: the process answers. `/readyz`: it serves, and has its database."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def readyz(_: web.Request) -> web.Response:
-        if is_draining():
-            return web.json_response({"status": "stopping"}, status=503)
         try:
             await read_log()
         except TryLater:
-            return web.json_response({"status": "the database does not answer"}, status=503)
+            return _not_ready("the database does not answer")
+        if stopping.is_set():
+            return _not_ready("stopping")
+        if not serving.is_set():
+            return _not_ready("starting")
         return web.json_response({"status": "ready"})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+
+
+def _not_ready(why: str) -> web.Response:
+    return web.json_response({"status": why}, status=503)
 
 
 class Web:
