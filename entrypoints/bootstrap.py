@@ -34,6 +34,7 @@ from services.ports import (
     CampaignRepository,
     Clock,
     EventLog,
+    EventSearch,
     Limiter,
     ProviderRepository,
     SuppressionRepository,
@@ -60,6 +61,7 @@ class Parts:
     campaigns: CampaignRepository
     suppressions: SuppressionRepository
     log: EventLog
+    search: EventSearch
     queue: WorkQueue
     limiter: Limiter
     tests: TestMessages
@@ -133,12 +135,14 @@ async def _database(settings: Settings, master: bytes) -> AsyncIterator[Database
 
 
 def _parts(database: Database, master: bytes) -> Parts:
+    log = SqlEventLog(database)
     return Parts(
         clock=database.clock,
         providers=SqlProviderRepository(database, SecretBox(master)),
         campaigns=SqlCampaignRepository(database),
         suppressions=SqlSuppressionRepository(database),
-        log=SqlEventLog(database),
+        log=log,
+        search=log,
         queue=SqlWorkQueue(database),
         limiter=SqlLimiter(database),
         tests=SqlTestMessages(database),

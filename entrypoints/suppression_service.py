@@ -30,14 +30,11 @@ class SuppressionService(suppression_pb2_grpc.SuppressionServiceServicer):
     async def ListSuppressions(
         self, request: suppression_pb2.ListSuppressionsRequest, context: Context
     ) -> suppression_pb2.ListSuppressionsResponse:
-        if request.email_prefix:
-            message = "is not available yet; leave it empty, or use CheckSuppressions"
-            raise InvalidRequest(
-                [Violation(field="email_prefix", reason="NOT_AVAILABLE_YET", message=message)]
-            )
         reason = REASONS.read(request.reason, "reason") if request.reason else None
         size, after = PAGING.size(request.page_size), PAGING.after(request.page_token)
-        found = await self._suppressions.list(after=after, limit=size + 1, reason=reason)
+        found = await self._suppressions.list(
+            after=after, limit=size + 1, reason=reason, key_prefix=request.email_prefix.lower()
+        )
         page, token = PAGING.page(found, size, lambda suppression: suppression.key)
         return suppression_pb2.ListSuppressionsResponse(
             suppressions=[to_suppression(each, self._message_ids) for each in page],

@@ -73,15 +73,16 @@ class DispatchChunk:
         """
         content = run.claim.content
         by_key = {address_key(run.recipient(o).email): o for o in run.chunk.unposted_ordinals()}
-        copies = {address_key(email): email for email in (*content.cc, *content.bcc)}
-        found = await self._suppressions.suppressed(by_key.keys() | copies.keys())
+        # One address may stand in both lists, spelled in two ways.
+        copies = {email: address_key(email) for email in (*content.cc, *content.bcc)}
+        found = await self._suppressions.suppressed({*by_key, *copies.values()})
         suppressed = sorted(by_key[key] for key in found if key in by_key)
         for request in run.chunk.requests:
             stale = request.provider_version != provider.version
             if not request.doubtful and (stale or _cannot_repeat(run, request, suppressed)):
                 run.dissolve(request)
         await run.settle_unsent(suppressed, MessageState.SUPPRESSED, "ADDRESS_SUPPRESSED")
-        return tuple(sorted(copies[key] for key in found if key in copies))
+        return tuple(sorted(email for email, key in copies.items() if key in found))
 
     async def _post_all(
         self, run: Run, provider: Provider, omitted: tuple[str, ...], stopping: asyncio.Event

@@ -114,7 +114,12 @@ class SuppressionRepository(Protocol):
         ...
 
     async def list(
-        self, *, after: str, limit: int, reason: SuppressionReason | None = None
+        self,
+        *,
+        after: str,
+        limit: int,
+        reason: SuppressionReason | None = None,
+        key_prefix: str = "",
     ) -> Sequence[Suppression]:
         """Ordered by key, those behind `after` ("" for the start)."""
         ...

@@ -37,9 +37,16 @@ class SqlSuppressionRepository:
         return removed
 
     async def list(
-        self, *, after: str, limit: int, reason: SuppressionReason | None = None
+        self,
+        *,
+        after: str,
+        limit: int,
+        reason: SuppressionReason | None = None,
+        key_prefix: str = "",
     ) -> Sequence[Suppression]:
         found = select(_table).where(_table.c.key > after).order_by(_table.c.key).limit(limit)
+        if key_prefix:
+            found = found.where(_table.c.key.startswith(key_prefix, autoescape=True))
         if reason is not None:
             found = found.where(_table.c.reason == reason.value)
         async with self._database.reading() as connection:

@@ -127,9 +127,11 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
-    """Delete a provider; its callback URL stops working."""
+    """Delete a provider; its callback URL still takes what comes of mail sent before."""
     if not yes:
-        typer.confirm(f"Delete provider {nickname}? Its callback URL stops working.", abort=True)
+        typer.confirm(
+            f"Delete provider {nickname}? Its callback URL still takes what comes.", abort=True
+        )
 
     async def work(client: Client) -> None:
         request = provider_pb2.DeleteProviderRequest(nickname=nickname)
@@ -177,8 +179,8 @@ def send_test(
             recipient=common_pb2.Recipient(email=to, name=name),
             campaign=spec,
         )
-        # The provider's own timeout may be ten minutes.
-        return await client.providers.SendTestEmail(request, timeout=600 + CALL_TIMEOUT)
+        # The provider's own timeout may be five minutes.
+        return await client.providers.SendTestEmail(request, timeout=300 + CALL_TIMEOUT)
 
     response = run(address, work)
     if json:

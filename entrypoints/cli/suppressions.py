@@ -37,7 +37,7 @@ def list_(
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
-    """List suppressed addresses, newest first."""
+    """List suppressed addresses in their order."""
 
     async def work(client: Client) -> list[suppression_pb2.Suppression]:
         request = suppression_pb2.ListSuppressionsRequest(

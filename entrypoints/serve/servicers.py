@@ -9,20 +9,25 @@ from google.protobuf.descriptor import FileDescriptor
 
 from entrypoints.bootstrap import Parts
 from entrypoints.campaign_service import CampaignService
+from entrypoints.event_service import EventService
 from entrypoints.provider_service import ProviderService
 from entrypoints.serve.api import Servicer
 from entrypoints.suppression_service import SuppressionService
 from espalier.v1 import (
     campaign_pb2,
     campaign_pb2_grpc,
+    event_pb2,
+    event_pb2_grpc,
     provider_pb2,
     provider_pb2_grpc,
     suppression_pb2,
     suppression_pb2_grpc,
 )
+from services.addresses import Addresses
 from services.configure_provider import ConfigureProvider
 from services.ports import Transport
 from services.preview_campaign import PreviewCampaign
+from services.read_events import ReadEvents
 
 T = TypeVar("T")
 
@@ -49,6 +54,11 @@ def servicers(
             _campaigns(parts, stopping),
         ),
         _servicer(
+            event_pb2.DESCRIPTOR,
+            event_pb2_grpc.add_EventServiceServicer_to_server,
+            _events(parts, stopping),
+        ),
+        _servicer(
             suppression_pb2.DESCRIPTOR,
             suppression_pb2_grpc.add_SuppressionServiceServicer_to_server,
             SuppressionService(
@@ -71,6 +81,19 @@ def _campaigns(parts: Parts, stopping: asyncio.Event) -> CampaignService:
         message_ids=parts.message_ids,
         clock=parts.clock,
         stopping=stopping,
+    )
+
+
+def _events(parts: Parts, stopping: asyncio.Event) -> EventService:
+    read = ReadEvents(
+        log=parts.log,
+        search=parts.search,
+        addresses=Addresses(parts.campaigns, parts.tests),
+        message_ids=parts.message_ids,
+        clock=parts.clock,
+    )
+    return EventService(
+        read=read, message_ids=parts.message_ids, clock=parts.clock, stopping=stopping
     )
 
 

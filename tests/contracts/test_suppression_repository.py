@@ -84,3 +84,11 @@ async def test_pages_go_on_behind_the_last_key(repository: SuppressionRepository
     assert await repository.list(after="", limit=2) == [of("a@x.org"), of("b@x.org")]
     assert await repository.list(after="b@x.org", limit=2) == [bounce]
     assert await repository.list(after="", limit=9, reason=bounce.reason) == [bounce]
+
+
+async def test_a_listing_can_be_narrowed_to_keys_that_begin_alike(
+    repository: SuppressionRepository,
+) -> None:
+    alike = [of("a%b@x.org"), of("a%c@x.org")]
+    await repository.add([of("aab@x.org"), *alike, of("b@x.org")])
+    assert await repository.list(after="", limit=9, key_prefix="a%") == alike

@@ -32,12 +32,17 @@ class FakeSuppressionRepository:
         return len(there)
 
     async def list(
-        self, *, after: str, limit: int, reason: SuppressionReason | None = None
+        self,
+        *,
+        after: str,
+        limit: int,
+        reason: SuppressionReason | None = None,
+        key_prefix: str = "",
     ) -> Sequence[Suppression]:
         async with self._store.transaction():
             found = [
                 one
                 for key, one in sorted(self._store.suppressions.items())
-                if key > after and reason in (None, one.reason)
+                if key > after and key.startswith(key_prefix) and reason in (None, one.reason)
             ]
         return found[:limit]

@@ -131,7 +131,9 @@ class ListSuppressionsRequest(_message.Message):
     reason: Global___SuppressionReason.ValueType
     """Suppressions for this reason. Unspecified: for any."""
     email_prefix: _builtins.str
-    """Not available yet: refused where it is not empty."""
+    """Suppressions of addresses that begin with this, without regard to case.
+    Empty: of any.
+    """
     def __init__(
         self,
         *,
