@@ -76,7 +76,8 @@ async def settle_campaign(connection: AsyncConnection, chunk: Chunk, *, now: flo
         _campaigns.c.state == CampaignState.SENDING.value
     )
     ended = update(_campaigns).where(sending, ~left.exists())
-    await connection.execute(ended.values(state=CampaignState.COMPLETED.value, ended_at=now))
+    completed = {"state": CampaignState.COMPLETED.value, "state_reason": "", "ended_at": now}
+    await connection.execute(ended.values(completed))
 
 
 async def _is_sending(connection: AsyncConnection, chunk: Chunk) -> bool:

@@ -1,5 +1,6 @@
 """The gRPC server: the services, health, reflection, and what a client may send."""
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -47,9 +48,16 @@ class Api:
         self._names = ["", *names]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
-        self.port = self._server.add_insecure_port(address)
+        self._address = address
+        self.port = 0
 
     async def start(self) -> None:
+        """Raises OSError where the address cannot be had."""
+        try:
+            self.port = self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            text = f"grpc_address {self._address} cannot be listened on; is it taken?"
+            raise OSError(errno.EADDRINUSE, text) from error
         await self._server.start()
         for name in self._names:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

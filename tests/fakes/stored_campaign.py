@@ -108,7 +108,8 @@ class StoredCampaign:
         if chunk.state is ChunkState.READY and self.state is CampaignState.CANCELLED:
             self.cancel_queued(now=now)
         if chunk.state is ChunkState.DONE and self.state is CampaignState.SENDING:
-            self.enter(CampaignState.SENDING, self.campaign.state_reason, now=now)
+            reason = self.campaign.state_reason if self._has_work() else ""
+            self.enter(CampaignState.SENDING, reason, now=now)
 
     def cancel_queued(self, *, now: float) -> None:
         """Nothing more is sent; what is in flight stays with its worker until it has ended."""
