@@ -21,10 +21,13 @@ from domain.masking import (
 )
 from domain.provider import BasicAuthentication, Header, ProviderConfig
 from domain.rendering import RenderedRequest, Renderer
+from domain.replacements import placeholders
 from tests.domain.provider_samples import BASIC, POST, header, post
 
 CONTENT = Content(subject="S", from_name="N", from_address="a@example.com", html="<p>H</p>")
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30)
+# A placeholder in a secret is no part of it: it is replaced before anything leaves.
+SECRETS = PRINTABLE.filter(lambda text: not placeholders(text))
 NAMES = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}", fullmatch=True)
 URLS = st.from_regex(r"https://api\.example\.com/[!-\"$-~]{0,40}", fullmatch=True)
 # Everything that UTF-8 can say but NUL, which strict JSON does not hold.
@@ -76,7 +79,7 @@ def test_a_secret_made_of_a_placeholder_is_masked_too() -> None:
     assert mask_request(rendered(config), config).headers[0] == ("X-Who", MASK)
 
 
-@given(value=PRINTABLE.filter(lambda text: len(text.strip()) > 6))
+@given(value=SECRETS.filter(lambda text: len(text.strip()) > 6))
 def test_no_secret_is_left_in_the_command(value: str) -> None:
     password = f"pw-{value}-pw"
     config = replace(
