@@ -28,7 +28,7 @@ CONTENT = Content(subject="S", from_name="N", from_address="a@example.com", html
 LETTERS = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 PRINTABLE = st.text(LETTERS, max_size=30)
 # A placeholder in a secret is no part of it: it is replaced before anything leaves.
-SECRETS = st.text(LETTERS, min_size=7, max_size=30).filter(lambda text: not placeholders(text))
+SECRETS = st.text(LETTERS, min_size=7, max_size=30).filter(lambda text: not any(placeholders(text)))
 NAMES = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}", fullmatch=True)
 URLS = st.from_regex(r"https://api\.example\.com/[!-\"$-~]{0,40}", fullmatch=True)
 # Everything that UTF-8 can say but NUL, which strict JSON does not hold.
