@@ -12,7 +12,7 @@ from entrypoints.campaigns.sending import Sending
 from entrypoints.errors import Context
 from espalier.v1 import campaign_pb2, campaign_pb2_grpc
 from services.change_campaign import CancelCampaign, PauseCampaign, ResumeCampaign
-from services.ports import CampaignRepository, Clock, EventLog, ProviderRepository
+from services.ports import CampaignRepository, Clock, EventLog, EventSearch, ProviderRepository
 from services.preview_campaign import PreviewCampaign
 from services.read_message import ReadMessage
 from services.resolve_unknown import ResolveUnknown
@@ -31,6 +31,7 @@ class CampaignService(campaign_pb2_grpc.CampaignServiceServicer):
         campaigns: CampaignRepository,
         providers: ProviderRepository,
         log: EventLog,
+        search: EventSearch,
         message_ids: MessageIds,
         clock: Clock,
         stopping: asyncio.Event,
@@ -46,7 +47,7 @@ class CampaignService(campaign_pb2_grpc.CampaignServiceServicer):
             resolve=ResolveUnknown(campaigns, clock),
             message_ids=message_ids,
         )
-        read = ReadMessage(campaigns=campaigns, log=log, message_ids=message_ids)
+        read = ReadMessage(campaigns=campaigns, log=log, search=search, message_ids=message_ids)
         self._messages = Messages(campaigns=campaigns, read=read, message_ids=message_ids)
 
     async def SendCampaign(

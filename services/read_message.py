@@ -6,29 +6,27 @@ from itertools import islice
 
 from domain.address import address_key
 from domain.errors import NotFound
-from domain.events import EVENTS_OF_CALLBACK, START, Cursor, LogEntry, SystemEvent, system_events
+from domain.event_filter import EventFilter
+from domain.events import Cursor, LogEntry, SystemEvent, system_events
 from domain.message import MessageState
-from domain.message_id import MessageIds, MessageKind
-from services.ports import Campaign, CampaignRepository, EventLog, MessageRow
+from domain.message_id import MessageIds, MessageKind, MessageRef
+from services.ports import Campaign, CampaignRepository, EventLog, EventSearch, MessageRow
 
 _PAGE = 1000
-# The log is read from the campaign's first entry on: so many take about a second.
-MAX_ENTRIES = 100_000
+# A message has a handful of entries, unless somebody follows its links for days. Where each message
+# goes in a request of its own, those of its chunk, up to a thousand, may be found with it.
+_MAX_ENTRIES = 5000
 # Another recipient with the same address may be mailed instead of one in these states.
 _SEEK_FURTHER = frozenset({MessageState.DUPLICATE, MessageState.REJECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A message as it stands, and its system events in order.
-
-    `is_whole` is False where the log went on after MAX_ENTRIES entries of the campaign.
-    """
+    """A message as it stands, and its system events in order: the first thousands, if so many."""
 
     campaign: Campaign
     message: MessageRow
     events: Sequence[SystemEvent]
-    is_whole: bool
 
 
 class ReadMessage:
@@ -39,13 +37,13 @@ class ReadMessage:
         *,
         campaigns: CampaignRepository,
         log: EventLog,
+        search: EventSearch,
         message_ids: MessageIds,
-        max_entries: int = MAX_ENTRIES,
     ) -> None:
         self._campaigns = campaigns
         self._log = log
+        self._search = search
         self._message_ids = message_ids
-        self._max_entries = max_entries
 
     async def by_id(self, message_id: str) -> History:
         ref = self._message_ids.read(message_id)
@@ -79,21 +77,14 @@ class ReadMessage:
                 yield row
 
     async def _history(self, campaign: Campaign, row: MessageRow) -> History:
-        events: list[SystemEvent] = []
-        after, left = START, self._max_entries
-        while left > 0:
-            entries = await self._log.read(
-                after=after, limit=min(left, _PAGE), campaign_number=campaign.number
-            )
-            if not entries:
-                break
-            for entry in entries:
-                events += self._events(entry, row)
-            after, left = _end_of(entries[-1]), left - len(entries)
-        is_whole = left > 0 or not await self._log.read(
-            after=after, limit=1, campaign_number=campaign.number
+        message = MessageRef(MessageKind.CAMPAIGN, campaign.number, row.ordinal)
+        entries = await self._search.search(
+            where=EventFilter(message=message),
+            positions=range(1, await self._log.head() + 1),
+            limit=_MAX_ENTRIES,
         )
-        return History(campaign=campaign, message=row, events=events, is_whole=is_whole)
+        events = [event for entry in entries for event in self._events(entry, row)]
+        return History(campaign=campaign, message=row, events=events)
 
     def _events(self, entry: LogEntry, row: MessageRow) -> Sequence[SystemEvent]:
         """Those of an entry that speak of this message: one, or all of a callback's."""
@@ -104,10 +95,3 @@ class ReadMessage:
             return list(system_events(entry, self._message_ids, addresses))
         before = Cursor(entry.position, entry.ordinals.index(row.ordinal) - 1)
         return list(islice(system_events(entry, self._message_ids, addresses, after=before), 1))
-
-
-def _end_of(entry: LogEntry) -> Cursor:
-    """The last event of an entry."""
-    kind = entry.callback_type
-    events = len(entry.ordinals if kind is None else EVENTS_OF_CALLBACK[kind])
-    return Cursor(entry.position, events - 1)

@@ -10,7 +10,7 @@ from entrypoints.convert.campaign import MAX_DETAIL_CHARACTERS
 from entrypoints.convert.event import EVENT_TYPES, event_id
 from entrypoints.convert.times import to_timestamp
 from espalier.v1 import campaign_pb2
-from services.read_message import MAX_ENTRIES, History
+from services.read_message import History
 
 _EVENTS: Mapping[tuple[SystemEventType, CallbackType | None], str] = {
     (SystemEventType.NOTIFICATION_SENT, None): "The ESP accepted it.",
@@ -43,11 +43,8 @@ _NOT_SENT: Mapping[MessageState, str] = {
     MessageState.EXPIRED: "It was not sent: the campaign's send_before had passed.",
 }
 _LOST = "A request with it left, and the answer was lost."
+_LOST_BEFORE = "A request with it had left before, and the answer was lost."
 _GIVEN_UP = "Its outcome was unknown, and ResolveUnknownMessages gave it up."
-_CUT = (
-    f"The campaign's log goes on after {MAX_ENTRIES:,} entries, which is as far as it is read "
-    "here; ListEvents shows the rest."
-)
 
 
 def to_timeline(history: History) -> list[campaign_pb2.TimelineEntry]:
@@ -61,11 +58,9 @@ def to_timeline(history: History) -> list[campaign_pb2.TimelineEntry]:
         *map(_of_event, history.events),
         *_of_state(history),
     ]
-    # Sorting is stable: what happened at one moment stays in the order of the log.
-    entries.sort(key=lambda entry: (entry.time.seconds, entry.time.nanos))
-    if not history.is_whole:
-        last = history.events[-1].received_at if history.events else history.campaign.created_at
-        entries.append(_entry(last, campaign_pb2.TIMELINE_ENTRY_KIND_EVENT, _CUT))
+    # Callbacks carry whole seconds, and would come before what the service did within the same one.
+    # Sorting is stable: what happened within a second stays in the order of the log.
+    entries.sort(key=lambda entry: entry.time.seconds)
     return entries
 
 
@@ -84,6 +79,8 @@ def _of_state(history: History) -> Iterator[campaign_pb2.TimelineEntry]:
     ended_at = campaign.created_at if campaign.ended_at is None else campaign.ended_at
     at = ended_at if row.updated_at is None else row.updated_at
     if row.reason == ABANDONED and row.state is MessageState.CANCELLED:
+        # When it left is not kept: at the latest just before it was given up.
+        yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST_BEFORE)
         yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR, _GIVEN_UP)
     elif row.state is MessageState.UNKNOWN:
         yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST, row.detail)

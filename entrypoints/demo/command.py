@@ -1,4 +1,7 @@
-"""The command `espalier demo`."""
+"""The command `espalier demo`.
+
+Every use of `espalier` imports this module; what only a demo needs is imported when one runs.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,9 +20,11 @@ from entrypoints.cli.failures import EXIT_FAILED, EXIT_INVALID, Failure, reporte
 from entrypoints.cli.output import print_facts
 from entrypoints.demo.failure import DemoFailed
 from entrypoints.demo.files import Workplace
-from entrypoints.demo.report import Outcome
-from entrypoints.demo.run import Demo
 from entrypoints.demo.view import View
+
+if TYPE_CHECKING:
+    from entrypoints.demo.report import Outcome
+    from entrypoints.demo.run import Demo
 
 _EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 _ALL_ENDED: Final = "Nothing that the demo started runs any more."
@@ -68,6 +73,8 @@ def _workplace(folder: Path | None) -> Iterator[Workplace]:
 
 
 def _run(place: Workplace, recipients: int) -> Outcome:
+    from entrypoints.demo.run import Demo
+
     view = View()
     demo = Demo(place, view)
     try:

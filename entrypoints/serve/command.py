@@ -1,21 +1,13 @@
-"""The commands that run the service: `serve`, and `dispatch`, which `serve` starts."""
+"""The commands that run the service: `serve`, and `dispatch`, which `serve` starts.
 
-import os
-import sys
-from collections.abc import Coroutine
+Every use of `espalier` imports this module, down to the Tab key; what the service itself needs
+takes most of a second to import, and comes only once it is started.
+"""
+
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
-import uvloop
-
-from entrypoints.bootstrap import CannotStart
-from entrypoints.logs import set_up_logs
-from entrypoints.serve.dispatching import dispatch as run_dispatcher
-from entrypoints.serve.service import serve as run_service
-from entrypoints.settings import Settings
-from entrypoints.settings_loader import SettingsRefused, load
 
 Config = Annotated[
     Path | None, typer.Option(help="A TOML file of settings; ESPALIER_CONFIG names it as well.")
@@ -27,38 +19,15 @@ def serve(config: Config = None) -> None:
 
     Settings come from ESPALIER_* variables and the file. SIGTERM ends it in order.
     """
-    settings = _settings(config)
-    environ = dict(os.environ)
-    if config is not None:
-        environ["ESPALIER_CONFIG"] = str(config.absolute())
-    log = structlog.get_logger()
-    _run(run_service(settings, environ=environ, log=log, say=log.info))
+    from entrypoints.serve.start import run_service
+
+    run_service(config)
 
 
 def dispatch(
     supervised: Annotated[bool, typer.Option(help="End when the standard input closes.")] = False,
 ) -> None:
     """Run one dispatcher, with the settings of the environment. `serve` starts these itself."""
-    _run(run_dispatcher(_settings(None), supervised=supervised))
+    from entrypoints.serve.start import run_dispatcher
 
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        settings = load(os.environ, config)
-    except SettingsRefused as refused:
-        for fault in refused.faults:
-            typer.echo(f"espalier: {fault}", err=True)
-        raise typer.Exit(2) from None
-    set_up_logs(form=settings.log_format, level=settings.log_level, stream=sys.stderr)
-    return settings
-
-
-def _run(work: Coroutine[object, object, None]) -> None:
-    try:
-        uvloop.run(work)
-    except CannotStart as refused:
-        typer.echo(f"espalier: {refused}", err=True)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        typer.echo(f"espalier: {error.strerror or error}", err=True)
-        raise typer.Exit(1) from None
+    run_dispatcher(supervised=supervised)

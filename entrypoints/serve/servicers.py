@@ -78,6 +78,7 @@ def _campaigns(parts: Parts, stopping: asyncio.Event) -> CampaignService:
         campaigns=parts.campaigns,
         providers=parts.providers,
         log=parts.log,
+        search=parts.search,
         message_ids=parts.message_ids,
         clock=parts.clock,
         stopping=stopping,

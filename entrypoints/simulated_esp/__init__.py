@@ -8,10 +8,24 @@ callbacks back, and counts. In a test:
         assert esp.counts()["messages"]["accepted"] == 1
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from entrypoints.simulated_esp.behaviour import Behaviour, BehaviourError, Callbacks, Faults, Span
-from entrypoints.simulated_esp.server import SimulatedEsp
 from entrypoints.simulated_esp.settings import EspSettings
-from entrypoints.simulated_esp.sink import Sink
+
+if TYPE_CHECKING:
+    from entrypoints.simulated_esp.server import SimulatedEsp
+    from entrypoints.simulated_esp.sink import Sink
+else:
+    # Whoever only wants to know the flags, as the Tab key does, should not wait for aiohttp.
+    _SERVERS = {"SimulatedEsp": "server", "Sink": "sink"}
+
+    def __getattr__(name: str) -> type:
+        if name not in _SERVERS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_SERVERS[name]}"), name)
+
 
 __all__ = [
     "Behaviour",

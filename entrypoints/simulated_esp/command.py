@@ -1,4 +1,7 @@
-"""The command `simulate-esp`."""
+"""The command `simulate-esp`.
+
+Every use of `espalier` imports this module; the servers are imported when one of them runs.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,13 @@ from dataclasses import fields
 from typing import Any
 
 import typer
-import uvloop
 
 from entrypoints.simulated_esp import callback_options as cb
 from entrypoints.simulated_esp import options as opt
 from entrypoints.simulated_esp.behaviour import Behaviour, BehaviourError, Callbacks, Faults, Span
 from entrypoints.simulated_esp.payload import DEFAULT_META_KEYS, DEFAULT_TO_KEYS
 from entrypoints.simulated_esp.run import Service, run_until_signalled
-from entrypoints.simulated_esp.server import SimulatedEsp
 from entrypoints.simulated_esp.settings import DEFAULT_MAX_BODY, EspSettings
-from entrypoints.simulated_esp.sink import Sink
 
 _FAULTS = Faults()
 _CALLBACKS = Callbacks()
@@ -102,6 +102,9 @@ def simulate_esp(
 
 
 def _service(params: Params) -> Service:
+    from entrypoints.simulated_esp.server import SimulatedEsp
+    from entrypoints.simulated_esp.sink import Sink
+
     settings = _settings(params)
     return Sink(settings) if params["sink"] else SimulatedEsp(settings, _behaviour(params))
 
@@ -148,6 +151,8 @@ def _callbacks(params: Params) -> Callbacks:
 
 
 def _run(service: Service, place: str) -> None:
+    import uvloop
+
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_until_signalled(service, _say))

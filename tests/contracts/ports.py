@@ -23,6 +23,7 @@ from domain.errors import TryLater
 from services.ports import (
     CampaignRepository,
     EventLog,
+    EventSearch,
     Limiter,
     ProviderRepository,
     SuppressionRepository,
@@ -56,6 +57,7 @@ class Ports:
     suppressions: SuppressionRepository
     queue: WorkQueue
     log: EventLog
+    search: EventSearch
     limiter: Limiter
     tests: TestMessages
     be_busy: Callable[[bool], None]
@@ -122,13 +124,15 @@ def _sql_ports(database: WatchedDatabase, url: str, clock: FakeClock) -> SqlPort
         async with database.reading() as connection:
             return int((await connection.execute(found)).scalar_one())
 
+    log = SqlEventLog(database)
     return SqlPorts(
         clock=clock,
         providers=SqlProviderRepository(database, SecretBox(b"k" * 32)),
         campaigns=SqlCampaignRepository(database),
         suppressions=SqlSuppressionRepository(database),
         queue=SqlWorkQueue(database),
-        log=SqlEventLog(database),
+        log=log,
+        search=log,
         limiter=SqlLimiter(database),
         tests=SqlTestMessages(database),
         be_busy=be_busy,
@@ -145,13 +149,15 @@ def over_fake(store: Store) -> Ports:
     async def unprocessed() -> int:
         return len(store.unprocessed)
 
+    log = FakeEventLog(store)
     return Ports(
         clock=store.clock,
         providers=FakeProviderRepository(store),
         campaigns=FakeCampaignRepository(store),
         suppressions=FakeSuppressionRepository(store),
         queue=FakeWorkQueue(store),
-        log=FakeEventLog(store),
+        log=log,
+        search=log,
         limiter=FakeLimiter(store),
         tests=FakeTestMessages(store),
         be_busy=be_busy,

@@ -1,18 +1,16 @@
-"""What every EventSearch must do. So far over SQL alone: the fakes read their whole log."""
+"""What every EventSearch must do."""
 
 from dataclasses import dataclass
 
 import pytest
 
-from adapters.sql.events import SqlEventLog
 from domain.callback import CallbackType
 from domain.chunk import CHUNK_SIZE
 from domain.event_filter import ALL, EventFilter
 from domain.events import EntryKind, LogEntry, SystemEventType
 from domain.message_id import MessageKind, MessageRef
-from services.ports import EventSearch
 from tests.contracts.bench import Bench, event
-from tests.contracts.ports import NOW, SqlPorts
+from tests.contracts.ports import NOW, Ports
 from tests.domain.provider_samples import post
 
 DELIVERED, CLICKED = CallbackType.DELIVERED, CallbackType.CLICKED
@@ -22,29 +20,32 @@ SOFT, HARD = CallbackType.SOFT_BOUNCE, CallbackType.HARD_BOUNCE
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     bench: Bench
-    search: EventSearch
+
+    @property
+    def ports(self) -> Ports:
+        return self.bench.ports
 
     async def find(self, where: EventFilter = ALL, **changes: object) -> list[LogEntry]:
         given: dict[str, object] = {"where": where, "positions": range(1, 1000), "limit": 100}
-        return list(await self.search.search(**(given | changes)))  # type: ignore[arg-type]
+        return list(await self.ports.search.search(**(given | changes)))  # type: ignore[arg-type]
 
     async def positions(self, where: EventFilter = ALL, **changes: object) -> list[int]:
         return [entry.position for entry in await self.find(where, **changes)]
 
 
 @pytest.fixture
-async def world(sql_ports: SqlPorts, sql_bench: Bench) -> World:
+async def world(bench: Bench) -> World:
     """Position 1: three messages sent; then callbacks: of them, of a second campaign, of a test."""
-    bench = sql_bench
+    ports = bench.ports
     await bench.sent(3)
     await bench.say(1, 0, DELIVERED)
     await bench.say(1, 2, HARD)
     second = await bench.campaign(3)
     await bench.say(second, 0, CLICKED)
-    assert await sql_ports.tests.add(bench.provider.provider_id, "t@example.com", at=NOW) == 1
-    sql_ports.clock.advance(100.0)
+    assert await ports.tests.add(bench.provider.provider_id, "t@example.com", at=NOW) == 1
+    ports.clock.advance(100.0)
     await bench.say(1, 0, SOFT, kind=MessageKind.TEST)
-    return World(bench=bench, search=SqlEventLog(sql_ports.database))
+    return World(bench=bench)
 
 
 def typed(*types: SystemEventType) -> EventFilter:
@@ -117,14 +118,13 @@ async def test_an_entry_that_begins_in_another_chunk_is_of_no_message_here(
     assert await world.positions(EventFilter(message=message)) == [7]
 
 
-async def test_a_provider_is_found_in_any_case_and_after_it_was_deleted(
-    world: World, sql_ports: SqlPorts
-) -> None:
-    shop, _ = await sql_ports.providers.configure("Shop", lambda _: post(nickname="Shop"))
-    test = await sql_ports.tests.add(shop.provider_id, "t@example.com", at=NOW)
+async def test_a_provider_is_found_in_any_case_and_after_it_was_deleted(world: World) -> None:
+    ports = world.ports
+    shop, _ = await ports.providers.configure("Shop", lambda _: post(nickname="Shop"))
+    test = await ports.tests.add(shop.provider_id, "t@example.com", at=NOW)
     said = event(0, number=test, kind=MessageKind.TEST)
-    await sql_ports.log.record_callbacks(shop, [said], (), received_at=NOW)
-    await sql_ports.providers.delete("shop", etag="")
+    await ports.log.record_callbacks(shop, [said], (), received_at=NOW)
+    await ports.providers.delete("shop", etag="")
     assert await world.positions(EventFilter(provider="shop")) == [6]
 
 
@@ -133,8 +133,8 @@ async def test_a_provider_is_found_in_any_case_and_after_it_was_deleted(
     [(0.0, 0), (1.5, 1), (NOW, 1), (NOW + 0.5, 4), (NOW + 100, 4), (NOW + 101, 5)],
 )
 async def test_the_position_at_a_time(world: World, time: float, position: int) -> None:
-    assert await world.search.position_at(time) == position
+    assert await world.ports.search.position_at(time) == position
 
 
-async def test_an_empty_log_has_no_position_at_any_time(sql_ports: SqlPorts) -> None:
-    assert await SqlEventLog(sql_ports.database).position_at(NOW) == 0
+async def test_an_empty_log_has_no_position_at_any_time(ports: Ports) -> None:
+    assert await ports.search.position_at(NOW) == 0

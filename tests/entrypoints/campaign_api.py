@@ -88,6 +88,7 @@ def service_over(ports: Ports, send: SendCampaign, stopping: asyncio.Event) -> C
         campaigns=ports.campaigns,
         providers=ports.providers,
         log=ports.log,
+        search=ports.search,
         message_ids=IDS,
         clock=ports.clock,
         stopping=stopping,

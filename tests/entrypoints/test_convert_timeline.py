@@ -38,10 +38,8 @@ def message(
     return MessageRow(0, Recipient("a@example.com"), state, reason, detail, at)
 
 
-def history(
-    row: MessageRow, *events: SystemEvent, campaign: Campaign = CAMPAIGN, is_whole: bool = True
-) -> History:
-    return History(campaign=campaign, message=row, events=events, is_whole=is_whole)
+def history(row: MessageRow, *events: SystemEvent, campaign: Campaign = CAMPAIGN) -> History:
+    return History(campaign=campaign, message=row, events=events)
 
 
 def events(
@@ -115,10 +113,16 @@ def test_a_refusal_of_the_esp_is_told_once() -> None:
     assert (entry.text, entry.detail) == ("The ESP refused it.", "422 no")
 
 
-def test_what_an_operator_gave_up_is_no_message_that_was_not_sent() -> None:
-    _, entry = to_timeline(history(message(MessageState.CANCELLED, ABANDONED)))
+def test_what_an_operator_gave_up_has_the_attempt_that_was_lost_before() -> None:
+    stored, attempt, given_up = to_timeline(history(message(MessageState.CANCELLED, ABANDONED)))
 
-    assert entry.kind == campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR
+    assert [entry.kind for entry in (stored, attempt, given_up)] == [
+        campaign_pb2.TIMELINE_ENTRY_KIND_STORED,
+        campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT,
+        campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR,
+    ]
+    assert "had left before" in attempt.text
+    assert given_up.time.seconds == 200
 
 
 def test_what_happened_comes_in_the_order_in_which_it_happened() -> None:
@@ -128,6 +132,19 @@ def test_what_happened_comes_in_the_order_in_which_it_happened() -> None:
     timeline = to_timeline(history(message(MessageState.DELIVERED), *late, *sent))
 
     assert [entry.text for entry in timeline[1:]] == ["The ESP accepted it.", "It was delivered."]
+
+
+def test_a_bounce_in_the_second_of_the_answer_stays_behind_it() -> None:
+    sent = events(EntryKind.SENT, at=150.7)
+    bounced = events(EntryKind.CALLBACK, at=150.0, callback=CallbackType.SOFT_BOUNCE)
+
+    timeline = to_timeline(history(message(MessageState.SOFT_BOUNCED), *sent, *bounced))
+
+    assert [entry.text for entry in timeline[1:]] == [
+        "The ESP accepted it.",
+        "It was not delivered for now: a soft bounce.",
+    ]
+    assert timeline[1].time.nanos == 700_000_000
 
 
 @pytest.mark.parametrize("callback", CallbackType)
@@ -146,9 +163,3 @@ def test_a_long_answer_is_cut() -> None:
     row = message(MessageState.REJECTED, detail="x" * 2000)
 
     assert len(to_timeline(history(row))[1].detail) == 1024
-
-
-def test_a_log_that_was_not_read_to_its_end_says_where_the_rest_is() -> None:
-    timeline = to_timeline(history(message(MessageState.ACCEPTED), is_whole=False))
-
-    assert "ListEvents shows the rest" in timeline[-1].text

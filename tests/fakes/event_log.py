@@ -5,17 +5,18 @@ from dataclasses import replace
 
 from domain.address import address_key
 from domain.callback import SUPPRESSES, UNKNOWN_META, Attributed, CallbackType, Unprocessed
+from domain.event_filter import EventFilter
 from domain.events import EVENTS_OF_CALLBACK, Cursor, EntryKind, LogEntry
 from domain.message import ABANDONED, MessageState, after_callback
 from domain.message_id import MessageKind, MessageRef
-from domain.provider import Provider
+from domain.provider import Provider, nickname_key
 from domain.suppression import Suppression, SuppressionReason
 from tests.fakes.store import Store
 from tests.fakes.stored_campaign import StoredCampaign
 
 
 class FakeEventLog:
-    """EventLog in memory."""
+    """EventLog and EventSearch in memory."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -50,6 +51,21 @@ class FakeEventLog:
             for entry in entries
             if not _is_read(entry, after) and campaign_number in (None, _campaign_of(entry))
         ][:limit]
+
+    async def search(
+        self, *, where: EventFilter, positions: range, limit: int, newest_first: bool = False
+    ) -> Sequence[LogEntry]:
+        async with self._store.transaction():
+            entries = [self._entry(at) for at in range(len(self._log))]
+        found = [
+            entry for entry in entries if entry.position in positions and _may_hold(entry, where)
+        ]
+        return (found[::-1] if newest_first else found)[:limit]
+
+    async def position_at(self, time: float) -> int:
+        async with self._store.transaction():
+            entries = [self._entry(at) for at in range(len(self._log))]
+        return max((entry.position for entry in entries if entry.received_at < time), default=0)
 
     async def wait(self, *, after: int, timeout_seconds: float) -> None:
         await self._store.wait(lambda: len(self._log) > after, timeout_seconds=timeout_seconds)
@@ -127,6 +143,26 @@ def _is_read(entry: LogEntry, after: Cursor) -> bool:
 
 def _campaign_of(entry: LogEntry) -> int | None:
     return entry.number if entry.message_kind is MessageKind.CAMPAIGN else 0
+
+
+def _may_hold(entry: LogEntry, where: EventFilter) -> bool:
+    """Whether an event of the entry may pass; the recipients of its messages are not looked up."""
+    is_test, received = entry.message_kind is MessageKind.TEST, entry.received_at
+    is_typed = entry.kind in where.outcomes or entry.callback_type in where.callbacks
+    return (
+        where.campaign_number in (None, _campaign_of(entry))
+        and (where.message is None or _speaks_of(entry, where.message))
+        and where.provider in ("", nickname_key(entry.provider))
+        and is_typed
+        and where.test in (None, is_test)
+        and (where.received_from is None or received >= where.received_from)
+        and (where.received_before is None or received < where.received_before)
+    )
+
+
+def _speaks_of(entry: LogEntry, message: MessageRef) -> bool:
+    of_one = (entry.message_kind, entry.number) == (message.kind, message.number)
+    return of_one and message.ordinal in entry.ordinals
 
 
 def _move(campaign: StoredCampaign, entry: LogEntry, callback: CallbackType, *, now: float) -> None:

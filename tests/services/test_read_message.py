@@ -7,13 +7,13 @@ import pytest
 
 from domain.callback import CallbackType
 from domain.errors import NotFound
-from domain.events import EntryKind, LogEntry
+from domain.events import Cursor, EntryKind, LogEntry
 from domain.events import SystemEventType as EventType
 from domain.message import MessageState
 from domain.message_id import MessageIds
 from services.ports import Move, Step
 from services.read_message import ReadMessage
-from tests.contracts.bench import Bench, posting
+from tests.contracts.bench import Bench, accepted, posting
 from tests.contracts.ports import NOW, over_fake, over_sql
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import Store
@@ -30,12 +30,10 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield await Bench.on(ports)
 
 
-def reader(bench: Bench, *, max_entries: int = 1000) -> ReadMessage:
+def reader(bench: Bench) -> ReadMessage:
+    ports = bench.ports
     return ReadMessage(
-        campaigns=bench.ports.campaigns,
-        log=bench.ports.log,
-        message_ids=IDS,
-        max_entries=max_entries,
+        campaigns=ports.campaigns, log=ports.log, search=ports.search, message_ids=IDS
     )
 
 
@@ -56,7 +54,6 @@ async def test_a_message_has_its_own_events_and_no_other_ones(bench: Bench) -> N
     assert {event.recipient for event in history.events} == {"p1@example.com"}
     assert {event.message_id for event in history.events} == {IDS.campaign_message(number, 1)}
     assert history.message.state is MessageState.DELIVERED
-    assert history.is_whole
 
 
 async def test_what_the_esp_refused_has_its_answer_as_an_event(bench: Bench) -> None:
@@ -83,17 +80,17 @@ async def test_what_the_esp_refused_has_its_answer_as_an_event(bench: Bench) -> 
     assert (event.type, event.error) == (EventType.NOTIFICATION_FAILED, "422 no such template")
 
 
-@pytest.mark.parametrize(("max_entries", "read", "is_whole"), [(1, 1, False), (2, 2, True)])
-async def test_a_log_that_is_too_long_is_read_in_part_and_that_is_said(
-    bench: Bench, max_entries: int, read: int, is_whole: bool
-) -> None:
-    number = await bench.sent(1)
-    await bench.say(number, 0, CallbackType.DELIVERED)
+async def test_requests_of_one_message_each_do_not_mix_their_events(bench: Bench) -> None:
+    number = await bench.campaign(3)
+    for ordinal in range(3):
+        (claim,) = await bench.claim()
+        step, request = posting(claim, ordinal)
+        await bench.record(step, accepted(step, request))
 
-    history = await reader(bench, max_entries=max_entries).by_id(IDS.campaign_message(number, 0))
+    history = await reader(bench).by_id(IDS.campaign_message(number, 1))
 
-    assert len(history.events) == read
-    assert history.is_whole is is_whole
+    (event,) = history.events
+    assert (event.message_id, event.cursor) == (IDS.campaign_message(number, 1), Cursor(2, 0))
 
 
 async def test_a_message_nobody_has_is_not_found(bench: Bench) -> None:
