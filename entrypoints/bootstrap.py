@@ -30,6 +30,7 @@ from entrypoints.settings import Settings
 from services.dispatch import DispatchChunk
 from services.dispatcher import Dispatcher
 from services.journal import Journal
+from services.places import Places
 from services.ports import (
     CampaignRepository,
     Clock,
@@ -44,6 +45,7 @@ from services.ports import (
 )
 from services.post_request import PostRequest
 from services.record_callback import RecordCallback
+from services.renderers import Renderers
 from services.send_campaign import SendCampaign
 from services.send_test_email import SendTestEmail
 
@@ -88,10 +90,10 @@ class Parts:
     def record_callback(self) -> RecordCallback:
         return RecordCallback(self.log, self.message_ids, self.clock)
 
-    def dispatcher(self, transport: Transport, *, name: str) -> Dispatcher:
+    def dispatcher(self, transport: Transport, *, name: str, processes: int = 1) -> Dispatcher:
+        """One of `processes` that share the providers' limits."""
         post = PostRequest(
             transport=transport,
-            limiter=self.limiter,
             providers=self.providers,
             campaigns=self.campaigns,
             clock=self.clock,
@@ -102,8 +104,10 @@ class Parts:
             journal=Journal(self.queue),
             providers=self.providers,
             suppressions=self.suppressions,
+            limiter=self.limiter,
+            places=Places(processes=processes),
+            renderers=Renderers(self.message_ids),
             post=post,
-            message_ids=self.message_ids,
             clock=self.clock,
         )
         return Dispatcher(name=name, queue=self.queue, dispatch=dispatch)

@@ -1,20 +1,24 @@
 """Sends what is open of one leased chunk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, suppress
 
 from domain.address import address_key
 from domain.chunk import OpenRequest
 from domain.http import HttpRequest
 from domain.message import MessageState
-from domain.message_id import MessageIds
 from domain.provider import Provider, ProviderConfig
 from domain.rendering import Rejection, RenderedRequest, Renderer
 from services.journal import Journal
-from services.ports import Claim, Clock, ProviderRepository, SuppressionRepository
+from services.places import Places
+from services.ports import Claim, Clock, Limiter, ProviderRepository, SuppressionRepository
 from services.post_request import PostRequest
+from services.renderers import Renderers
 from services.run import Run
+
+# A chunk of a slow or limited provider takes minutes; what changes meanwhile holds after this.
+_ROUND_SECONDS = 5.0
 
 
 class DispatchChunk:
@@ -26,15 +30,19 @@ class DispatchChunk:
         journal: Journal,
         providers: ProviderRepository,
         suppressions: SuppressionRepository,
+        limiter: Limiter,
+        places: Places,
+        renderers: Renderers,
         post: PostRequest,
-        message_ids: MessageIds,
         clock: Clock,
     ) -> None:
         self._journal = journal
         self._providers = providers
         self._suppressions = suppressions
+        self._limiter = limiter
+        self._places = places
+        self._renderers = renderers
         self._post = post
-        self._message_ids = message_ids
         self._clock = clock
 
     async def __call__(self, claim: Claim, stopping: asyncio.Event) -> None:
@@ -45,13 +53,19 @@ class DispatchChunk:
         provider = await self._providers.by_id(claim.provider_id)
         run = Run(claim, self._journal, provider=provider.config.nickname)
         run.forget(_open_of(run, claim.settled))
-        if claim.send_before is not None and self._clock.now() >= claim.send_before:
-            await self._expire(run)
-        omitted = await self._leave_out(run, provider)
         while self._is_due(run) and not (run.stopped or stopping.is_set()):
-            await self._post_all(run, provider, omitted, stopping)
+            await self._round(run, stopping)
         if not run.lost:
             await run.release()
+
+    async def _round(self, run: Run, stopping: asyncio.Event) -> None:
+        """Sends for some seconds, by the provider and the suppressions as they are now."""
+        provider = await self._providers.by_id(run.claim.provider_id)
+        send_before = run.claim.send_before
+        if send_before is not None and self._clock.now() >= send_before:
+            await self._expire(run)
+        omitted = await self._leave_out(run, provider)
+        await self._post_all(run, provider, omitted, stopping)
 
     def _is_due(self, run: Run) -> bool:
         """Also a request that was halved a moment ago is due."""
@@ -87,26 +101,53 @@ class DispatchChunk:
     async def _post_all(
         self, run: Run, provider: Provider, omitted: tuple[str, ...], stopping: asyncio.Event
     ) -> None:
-        places = asyncio.Semaphore(provider.config.limits.max_in_flight)
-        async with asyncio.TaskGroup() as flights:
-            async for request, rendered in self._requests(run, provider, omitted):
-                await places.acquire()
-                if run.stopped or stopping.is_set():
+        over = self._clock.now() + _ROUND_SECONDS
+        if run.claim.send_before is not None:
+            over = min(over, max(run.claim.send_before, self._clock.now()))
+        async with (
+            asyncio.TaskGroup() as flights,
+            aclosing(self._requests(run, provider, omitted)) as requests,
+        ):
+            async for request, rendered in requests:
+                if not await self._may_leave(run, provider, request, stopping):
                     break
                 flight = flights.create_task(self._post(run, provider, request, rendered))
-                flight.add_done_callback(lambda _: places.release())
+                flight.add_done_callback(lambda _: self._places.give_back(provider.provider_id))
+                if self._clock.now() >= over:
+                    break
+
+    async def _may_leave(
+        self, run: Run, provider: Provider, request: OpenRequest, stopping: asyncio.Event
+    ) -> bool:
+        """Waits for a place and a slot; holds the place where it returns True."""
+        await self._places.take(provider.provider_id, provider.config.limits.max_in_flight)
+        if not run.stopped and not stopping.is_set():
+            wait = await self._limiter.reserve(
+                provider.provider_id, requests=1, messages=len(request.ordinals)
+            )
+            if wait is None:
+                run.stopped = True
+            if wait:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await stopping.wait()
+        if run.stopped or stopping.is_set():
+            self._places.give_back(provider.provider_id)
+            return False
+        return True
 
     async def _requests(
         self, run: Run, provider: Provider, omitted: tuple[str, ...]
-    ) -> AsyncIterator[tuple[OpenRequest, HttpRequest]]:
+    ) -> AsyncGenerator[tuple[OpenRequest, HttpRequest], None]:
         """The requests that are due: those to be repeated, then new ones, rendered as they go."""
         now = self._clock.now()
         unformed = tuple(run.chunk.unformed_ordinals())
         for request in run.chunk.requests:
             if request.not_before <= now:
                 config = await self._config(provider, request.provider_version)
-                yield request, _repeat(self._renderer(run, config), run, request)
-        renderer = self._renderer(run, provider.config)
+                renderer = self._renderer(run, request.provider_version, config)
+                yield request, _repeat(renderer, run, request)
+        renderer = self._renderer(run, provider.version, provider.config)
         for made in _render(renderer, run, unformed, omitted):
             if isinstance(made, Rejection):
                 rejected = MessageState.REJECTED
@@ -124,14 +165,9 @@ class DispatchChunk:
             return provider.config
         return await self._providers.version(provider.provider_id, version)
 
-    def _renderer(self, run: Run, config: ProviderConfig) -> Renderer:
+    def _renderer(self, run: Run, version: int, config: ProviderConfig) -> Renderer:
         number = run.chunk.campaign_number
-        return Renderer(
-            config,
-            run.claim.content,
-            campaign_id=str(number),
-            message_ids=partial(self._message_ids.campaign_messages, number),
-        )
+        return self._renderers.of(number, run.claim.content, version=version, config=config)
 
 
 def _cannot_repeat(run: Run, request: OpenRequest, suppressed: Sequence[int]) -> bool:

@@ -426,10 +426,11 @@ class EventSearch(Protocol):
 class Limiter(Protocol):
     """Spreads requests over time, for all workers of all processes together."""
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float:
+    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
         """Seconds to wait before sending: the caller's own slot, which nobody else gets.
 
-        0 where the provider has no rate limit. The limits are the provider's present ones.
+        0 where the provider has no rate limit. None while the provider is paused: nothing may be
+        sent to it, and no slot is taken. Limits and pause are the provider's present ones.
         """
         ...
 

@@ -1,6 +1,5 @@
 """One attempt at one request, and what follows from the answer."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
 from domain.idempotency import with_key
 from domain.provider import Limits, Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
-from services.ports import CampaignRepository, Clock, Limiter, ProviderRepository, Transport
+from services.ports import CampaignRepository, Clock, ProviderRepository, Transport
 from services.run import Run
 
 # As much of an ESP's answer as tells a person what was wrong.
@@ -27,14 +26,12 @@ class PostRequest:
         self,
         *,
         transport: Transport,
-        limiter: Limiter,
         providers: ProviderRepository,
         campaigns: CampaignRepository,
         clock: Clock,
         chance: Callable[[], float],
     ) -> None:
         self._transport = transport
-        self._limiter = limiter
         self._providers = providers
         self._campaigns = campaigns
         self._clock = clock
@@ -44,13 +41,6 @@ class PostRequest:
         self, run: Run, provider: Provider, request: OpenRequest, rendered: HttpRequest
     ) -> None:
         """One attempt. Of a new `request` nothing reaches the ESP before its intent is durable."""
-        wait = await self._limiter.reserve(
-            provider.provider_id, requests=1, messages=len(request.ordinals)
-        )
-        if wait > 0:
-            await asyncio.sleep(wait)
-        if run.stopped:
-            return
         posting = await run.begin(request, at=self._clock.now())
         if posting is None:
             return
@@ -158,4 +148,6 @@ def _halves(request: OpenRequest) -> Iterator[OpenRequest]:
 
 def _detail(answer: HttpResponse) -> str:
     text = answer.body[: _DETAIL_CHARACTERS * 4].decode("utf-8", "replace")
-    return f"{answer.status} {text[:_DETAIL_CHARACTERS]}".strip()
+    # An ESP's text is shown on terminals, and no text column takes NUL.
+    printable = "".join(each if each.isprintable() else " " for each in text[:_DETAIL_CHARACTERS])
+    return f"{answer.status} {printable}".strip()

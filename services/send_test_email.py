@@ -88,8 +88,9 @@ class SendTestEmail:
         return await self._send(provider, request, message_id)
 
     async def _send(self, provider: Provider, request: HttpRequest, message_id: str) -> TriedEmail:
+        # A paused provider is tried all the same: to see whether it answers again is what for.
         wait = await self._limiter.reserve(provider.provider_id, requests=1, messages=1)
-        if wait > 0:
+        if wait:
             await asyncio.sleep(wait)
         config, started = provider.config, self._clock.now()
         try:

@@ -5,7 +5,7 @@ moves the time on, then waits for its own slot: nobody is turned away, so nobody
 """
 
 import orjson
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, select, update
 
 from adapters.sql import schema
 from adapters.sql.database import Database
@@ -20,12 +20,14 @@ class SqlLimiter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float:
-        limits = await self._limits(provider_id)
+    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
+        now = self._database.clock.now()
+        limits, paused_until = await self._present(provider_id)
+        if paused_until > now:
+            return None
         by_request, by_message = limits.max_requests_per_second, limits.max_messages_per_second
         if by_request is None and by_message is None:
             return 0.0
-        now = self._database.clock.now()
         this = _providers.c.id == provider_id
         async with self._database.writing() as connection:
             found = select(_providers).where(this).with_for_update()
@@ -36,14 +38,18 @@ class SqlLimiter:
             await connection.execute(update(_providers).where(this).values(moved))
         return max(request_at, message_at) - now
 
-    async def _limits(self, provider_id: int) -> Limits:
+    async def _present(self, provider_id: int) -> tuple[Limits, float]:
+        """The provider's limits, and until when it is paused."""
         present = and_(
             _versions.c.provider_id == _providers.c.id, _versions.c.version == _providers.c.version
         )
-        found = select(_versions.c.config).join_from(_providers, _versions, present)
+        columns = (_versions.c.config, func.coalesce(_providers.c.paused_until, 0.0))
+        found = select(*columns).join_from(_providers, _versions, present)
         async with self._database.reading() as connection:
-            config = await connection.scalar(found.where(_providers.c.id == provider_id))
-        return Limits() if config is None else Limits(**orjson.loads(config)["limits"])
+            row = (await connection.execute(found.where(_providers.c.id == provider_id))).first()
+        if row is None:
+            return Limits(), 0.0
+        return Limits(**orjson.loads(row[0])["limits"]), float(row[1])
 
 
 def _slot(free_at: float, now: float, count: int, rate: float | None) -> tuple[float, float]:

@@ -28,4 +28,5 @@ async def dispatch(settings: Settings, *, supervised: bool) -> None:
     # Never the name of an earlier process: its leases are not this one's.
     name = f"{os.getpid()}-{secrets.token_hex(4)}"
     async with bootstrap.parts(settings) as parts, bootstrap.transport(settings) as transport:
-        await parts.dispatcher(transport, name=name).run(stopping)
+        worker = parts.dispatcher(transport, name=name, processes=settings.dispatchers)
+        await worker.run(stopping)

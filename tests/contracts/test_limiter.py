@@ -25,7 +25,9 @@ class Limited:
         reserve = self.ports.limiter.reserve
         calls = (reserve(provider_id, requests=1, messages=messages) for _ in range(times))
         # Epoch seconds leave a float seven places.
-        return [round(wait, 5) for wait in sorted(await asyncio.gather(*calls))]
+        waits = [wait for wait in await asyncio.gather(*calls) if wait is not None]
+        assert len(waits) == times
+        return [round(wait, 5) for wait in sorted(waits)]
 
 
 @pytest.fixture
@@ -70,3 +72,12 @@ async def test_one_provider_does_not_wait_for_another(limited: Limited) -> None:
     second = await limited.limit(Limits(max_requests_per_second=1), nickname="other")
     assert await limited.waits(first, 3) == [0.0, 1.0, 2.0]
     assert await limited.waits(second, 1) == [0.0]
+
+
+async def test_nobody_gets_a_slot_while_the_provider_is_paused(limited: Limited) -> None:
+    provider_id = await limited.limit(Limits(max_requests_per_second=10))
+    until = limited.ports.clock.now() + 60
+    await limited.ports.providers.pause(provider_id, until=until, reason="by a test")
+    assert await limited.ports.limiter.reserve(provider_id, requests=1, messages=1) is None
+    limited.ports.clock.advance(61)
+    assert await limited.waits(provider_id, 2) == [0.0, 0.1]

@@ -9,12 +9,14 @@ class FakeLimiter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float:
+    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
         async with self._store.transaction():
             stored = self._store.providers.get(provider_id)
             if stored is None:
                 return 0.0
             limits, now = stored.provider.config.limits, self._store.clock.now()
+            if (stored.provider.paused_until or 0.0) > now:
+                return None
             start = now
             if limits.max_requests_per_second is not None:
                 start = max(now, stored.next_request_at)

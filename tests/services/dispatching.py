@@ -15,8 +15,11 @@ from domain.provider import Batch, Limits, Provider, ProviderConfig, RequestType
 from domain.suppression import Suppression, SuppressionReason
 from services.dispatch import DispatchChunk
 from services.journal import Journal
+from services.places import Places
 from services.ports import Campaign, Claim
 from services.post_request import PostRequest
+from services.renderers import Renderers
+from tests.adapters.fake_transport import ACCEPTED as ANSWER_ACCEPTED
 from tests.adapters.fake_transport import FakeTransport
 from tests.contracts.bench import event
 from tests.contracts.ports import Ports, over_fake
@@ -45,7 +48,6 @@ def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
     """The use case over these ports, with jitter that is always half of what it may be."""
     post = PostRequest(
         transport=transport,
-        limiter=ports.limiter,
         providers=ports.providers,
         campaigns=ports.campaigns,
         clock=ports.clock,
@@ -55,8 +57,10 @@ def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
         journal=Journal(ports.queue),
         providers=ports.providers,
         suppressions=ports.suppressions,
+        limiter=ports.limiter,
+        places=Places(),
+        renderers=Renderers(MessageIds(b"k" * 32)),
         post=post,
-        message_ids=MessageIds(b"k" * 32),
         clock=ports.clock,
     )
 
@@ -140,6 +144,7 @@ async def open_world(
     answer: Callable[[HttpRequest], HttpResponse] | None = None,
     content: Content = CONTENT,
     send_before: float | None = None,
+    seconds_per_answer: float = 0.0,
 ) -> World:
     """A campaign to p0@example.com, p1@example.com and so on, at the time 1000."""
     store = Store(FakeClock(1000.0))
@@ -157,7 +162,12 @@ async def open_world(
     everyone = [Recipient(f"p{i}@example.com", f"P{i}") for i in range(people)]
     await ports.campaigns.stage(number, 0, everyone)
     await ports.campaigns.accept(number, fingerprint=b"")
-    transport = FakeTransport() if answer is None else FakeTransport(answer)
+
+    def after_a_while(request: HttpRequest) -> HttpResponse:
+        store.clock.advance(seconds_per_answer)
+        return ANSWER_ACCEPTED if answer is None else answer(request)
+
+    transport = FakeTransport(after_a_while)
     return World(store=store, ports=ports, transport=transport, number=number)
 
 

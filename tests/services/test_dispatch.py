@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
 from domain.message import MessageState
 from domain.provider import Limits
 from tests.services.dispatching import LEASE, is_done, open_world
+from tests.support import eventually
 
 ACCEPTED, REJECTED = MessageState.ACCEPTED, MessageState.REJECTED
 QUEUED, UNKNOWN = MessageState.QUEUED, MessageState.UNKNOWN
@@ -234,3 +236,32 @@ async def test_a_message_that_lacks_a_value_is_rejected_by_name_and_the_others_g
     await world.dispatch()
     assert await world.states() == {REJECTED: 2}
     assert await world.reasons() == {"REPLACEMENT_MISSING"}
+
+
+async def test_a_pause_of_the_provider_stops_every_chunk_that_is_claimed_already() -> None:
+    world = await open_world(8)
+    claim = await world.claim()
+    provider = await world.provider()
+    until = world.clock.now() + 60
+    await world.ports.providers.pause(provider.provider_id, until=until, reason="elsewhere")
+    await world.dispatch(claim)
+    assert world.transport.requests == []
+    assert await world.states() == {QUEUED: 8}
+
+
+async def test_what_becomes_late_while_its_chunk_is_sent_is_not_sent() -> None:
+    limits = Limits(max_in_flight=1)
+    world = await open_world(8, limits=limits, send_before=1007.0, seconds_per_answer=3.0)
+    await world.dispatch()
+    assert await world.states() == {ACCEPTED: 3, MessageState.EXPIRED: 5}
+
+
+async def test_who_is_suppressed_while_a_slow_chunk_is_sent_gets_nothing() -> None:
+    world = await open_world(8, limits=Limits(max_in_flight=1), seconds_per_answer=3.0)
+    world.transport.hold()
+    sending = asyncio.create_task(world.dispatch())
+    await eventually(lambda: len(world.transport.requests) == 1)
+    await world.suppress("p7@example.com")
+    world.transport.release()
+    await sending
+    assert await world.states() == {ACCEPTED: 7, MessageState.SUPPRESSED: 1}
