@@ -1,5 +1,7 @@
 """What no input may do to a running service: end it, or leave half of itself behind."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -127,4 +129,29 @@ async def test_a_callback_that_is_none_is_answered_400_and_nothing_is_stored(
                 # The service hung up on a body that it had refused; a smaller one gets its answer.
                 assert body is None
         assert await served.status("/readyz") == 200
+        assert await stored(channel) == (1, 0, 0)
+
+
+async def test_a_file_with_a_broken_line_700_001_sends_nothing_of_itself(
+    served: Served, tmp_path: Path
+) -> None:
+    people, body = tmp_path / "people.csv", tmp_path / "body.html"
+    with people.open("w") as file:
+        file.write("email,name\n")
+        # Line 700,001 of the file; the header is line 1.
+        file.writelines(f"p{i}@example.com,P\n" for i in range(699_999))
+        file.write("broken@example.com,one,too many\nlast@example.com,L\n")
+    body.write_text("<p>")
+    async with grpc.aio.insecure_channel(served.grpc_address) as channel:
+        await configure(channel, TEMPLATE)
+        send = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "entrypoints.main", "send", "--provider", "acme"),
+            *("--address", served.grpc_address, "--recipients", str(people)),
+            *("--subject", "s", "--html", str(body)),
+            *("--from-name", "A", "--from-address", "a@example.com"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await send.communicate()
+        assert send.returncode == 2
+        assert f"{people}:700001:" in said.decode()
         assert await stored(channel) == (1, 0, 0)
