@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 from domain.campaign import DeliveryGuarantee
 
@@ -63,6 +64,29 @@ class OpenRequest:
         return blake2b(text.encode(), digest_size=16, person=b"espalier-idem").hexdigest()
 
 
+class ChunkKey(NamedTuple):
+    """One lease of one chunk: whoever holds an earlier epoch comes too late."""
+
+    campaign_number: int
+    number: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a worker does to its chunk in one step.
+
+    `dropped` requests are those that were formed before and have come to an end, or take another
+    form: their successors are in `formed`. `settled` messages have a durable outcome. `released`
+    says that the worker lets go of the chunk.
+    """
+
+    dropped: tuple[OpenRequest, ...] = ()
+    formed: tuple[OpenRequest, ...] = ()
+    settled: tuple[int, ...] = ()
+    released: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """Where one chunk stands. `first` is the ordinal of its first recipient, `size` their number.
@@ -77,6 +101,10 @@ class Chunk:
     epoch: int = 0
     open: int = 0
     requests: tuple[OpenRequest, ...] = ()
+
+    @property
+    def key(self) -> ChunkKey:
+        return ChunkKey(self.campaign_number, self.number, self.epoch)
 
     @property
     def first(self) -> int:
@@ -100,20 +128,19 @@ class Chunk:
         """The requests that may have reached the ESP without our knowing what became of them."""
         return tuple(r for r in self.requests if r.may_have_left)
 
-    def post(self, request: OpenRequest, *, instead_of: OpenRequest | None = None) -> "Chunk":
-        """The chunk once the intent to post `request` is durable."""
-        others = tuple(r for r in self.requests if r is not instead_of)
-        return replace(self, state=ChunkState.POSTING, requests=(*others, request))
-
-    def settle(self, ordinals: Iterable[int], *, request: OpenRequest | None = None) -> "Chunk":
-        """The chunk once the outcome of `ordinals` is durable, and of `request` as a whole."""
-        left = tuple(r for r in self.requests if r is not request)
-        return replace(self, open=self.open & ~bits_of(ordinals, self.first), requests=left)
-
-    def keep(self, request: OpenRequest, later: Iterable[OpenRequest]) -> "Chunk":
-        """The chunk once `request` came back to be repeated, whole or as the parts in `later`."""
-        left = tuple(r for r in self.requests if r is not request)
-        return replace(self, requests=(*left, *later))
+    def apply(self, change: Change) -> "Chunk":
+        """The chunk after a change. What is dropped and not there was dropped before."""
+        gone = {request.ordinals[0] for request in change.dropped}
+        kept = tuple(r for r in self.requests if r.ordinals[0] not in gone)
+        chunk = replace(
+            self,
+            open=self.open & ~bits_of(change.settled, self.first),
+            requests=(*kept, *change.formed),
+        )
+        if change.released:
+            return chunk.release()
+        flying = any(request.posting for request in chunk.requests)
+        return replace(chunk, state=ChunkState.POSTING if flying else ChunkState.CLAIMED)
 
     def abandoned(self, guarantee: DeliveryGuarantee) -> tuple["Chunk", tuple[int, ...]]:
         """The chunk once its worker is gone, and the ordinals that are lost with it.
@@ -131,7 +158,7 @@ class Chunk:
         return left.release(), lost
 
     def release(self) -> "Chunk":
-        """The chunk when its worker lets go of it: done, or ready for a later run."""
+        """The chunk without a worker: done, or ready for a later run."""
         done = self.open == 0
         return replace(self, state=ChunkState.DONE if done else ChunkState.READY)
 

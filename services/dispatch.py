@@ -52,7 +52,7 @@ class DispatchChunk:
         """
         provider = await self._providers.by_id(claim.provider_id)
         run = Run(claim, self._journal, provider=provider.config.nickname)
-        run.forget(_open_of(run, claim.settled))
+        await run.forget(_open_of(run, claim.settled))
         while self._is_due(run) and not (run.stopped or stopping.is_set()):
             await self._round(run, stopping)
         if not run.lost:
@@ -73,9 +73,7 @@ class DispatchChunk:
 
     async def _expire(self, run: Run) -> None:
         """Drops all that has not left. What is in doubt has left, and is repeated or lost."""
-        for request in run.chunk.requests:
-            if not request.doubtful:
-                run.dissolve(request)
+        await run.dissolve([r for r in run.chunk.requests if not r.doubtful])
         unsent = tuple(run.chunk.unformed_ordinals())
         await run.settle_unsent(unsent, MessageState.EXPIRED, "SEND_BEFORE_PASSED")
 
@@ -91,10 +89,17 @@ class DispatchChunk:
         copies = {email: address_key(email) for email in (*content.cc, *content.bcc)}
         found = await self._suppressions.suppressed({*by_key, *copies.values()})
         suppressed = sorted(by_key[key] for key in found if key in by_key)
-        for request in run.chunk.requests:
-            stale = request.provider_version != provider.version
-            if not request.doubtful and (stale or _cannot_repeat(run, request, suppressed)):
-                run.dissolve(request)
+        await run.dissolve(
+            [
+                request
+                for request in run.chunk.requests
+                if not request.doubtful
+                and (
+                    request.provider_version != provider.version
+                    or _cannot_repeat(run, request, suppressed)
+                )
+            ]
+        )
         await run.settle_unsent(suppressed, MessageState.SUPPRESSED, "ADDRESS_SUPPRESSED")
         return tuple(sorted(email for email, key in copies.items() if key in found))
 

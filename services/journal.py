@@ -3,7 +3,7 @@
 import asyncio
 
 from domain.errors import TryLater
-from services.ports import Step, WorkQueue
+from services.ports import Recorded, Step, WorkQueue
 
 # How long (seconds) a step waits before a busy or full database is tried again.
 _FIRST_WAIT = 0.05
@@ -19,15 +19,15 @@ class Journal:
 
     def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
-        self._waiting: list[tuple[Step, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[Step, asyncio.Future[Recorded]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def record(self, step: Step) -> bool:
-        """Returns once the step is durable; False when it came too late and was not stored.
+    async def record(self, step: Step) -> Recorded:
+        """Returns once the step is durable, or why it was not stored.
 
         A database that is busy or full is waited for: a step that was done is never given up.
         """
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.append((step, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
@@ -41,7 +41,7 @@ class Journal:
         finally:
             self._writer = None
 
-    async def _commit(self, group: list[tuple[Step, asyncio.Future[bool]]]) -> None:
+    async def _commit(self, group: list[tuple[Step, asyncio.Future[Recorded]]]) -> None:
         try:
             stored = await self._store([step for step, _ in group])
         except BaseException as error:
@@ -55,7 +55,7 @@ class Journal:
             if not future.done():
                 future.set_result(result)
 
-    async def _store(self, steps: list[Step]) -> list[bool]:
+    async def _store(self, steps: list[Step]) -> list[Recorded]:
         wait = _FIRST_WAIT
         while True:
             try:

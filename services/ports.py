@@ -7,11 +7,12 @@ over its fake. Times are epoch seconds, as a `Clock` tells them; addresses in ke
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple, Protocol, TypeAlias
 
 from domain.callback import Attributed, Unprocessed
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
-from domain.chunk import Chunk
+from domain.chunk import Change, Chunk, ChunkKey
 from domain.event_filter import EventFilter
 from domain.events import Cursor, LogEntry
 from domain.http import HttpRequest, HttpResponse
@@ -306,11 +307,27 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What a worker did with its chunk: the chunk after it, what moved, what the log is told."""
+    """What a worker did with its chunk: how the chunk changes, what moved, what the log is told.
 
-    chunk: Chunk
+    `starts` says that it is an intent: nothing of it has left yet, and nothing may if the campaign
+    is no longer sending.
+    """
+
+    key: ChunkKey
+    change: Change
+    starts: bool = False
     moves: tuple[Move, ...] = ()
     entries: tuple[LogEntry, ...] = ()
+
+
+class Recorded(Enum):
+    """What became of a step. Only what is STORED has left a trace."""
+
+    STORED = "STORED"
+    REFUSED = "REFUSED"
+    """It starts something in a campaign that is not SENDING; the chunk is still the worker's."""
+    TOO_LATE = "TOO_LATE"
+    """The chunk belongs to somebody else: its epoch is another one."""
 
 
 class WorkQueue(Protocol):
@@ -329,14 +346,12 @@ class WorkQueue(Protocol):
         """Prolongs every lease of `worker`."""
         ...
 
-    async def record(self, steps: Sequence[Step]) -> Sequence[bool]:
-        """Makes the steps durable in one transaction, in order; False for each that came too late.
+    async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:
+        """Makes the steps durable in one transaction, in order; what became of each.
 
-        A step is too late when its chunk's epoch is no longer the stored one: then nothing of it
-        is stored. A move into SENDING is also too late when the campaign is no longer SENDING.
         Messages that a callback has moved meanwhile stay where the callback put them. Counts, log
         entries and the end of the campaign (no chunk left: COMPLETED) belong to the same
-        transaction.
+        transaction. Entries of one kind and reason about one chunk may become one entry.
         """
         ...
 
@@ -430,7 +445,8 @@ class Limiter(Protocol):
         """Seconds to wait before sending: the caller's own slot, which nobody else gets.
 
         0 where the provider has no rate limit. None while the provider is paused: nothing may be
-        sent to it, and no slot is taken. Limits and pause are the provider's present ones.
+        sent to it, and no slot is taken. Limits and pause are the provider's present ones, or
+        those of less than a second ago.
         """
         ...
 

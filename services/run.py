@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.campaign import Recipient
-from domain.chunk import OpenRequest
+from domain.chunk import Change, OpenRequest
 from domain.events import EntryKind, LogEntry
 from domain.message import MessageState
 from services.journal import Journal
-from services.ports import Claim, Move, Step
+from services.ports import Claim, Move, Recorded, Step
 
 
 class Run:
     """Keeps the chunk of one claim, and records each thing that is decided about it.
 
-    `lost` is set once a step came too late: the chunk belongs to somebody else, or its campaign is
-    no longer sending. `stopped` is set with it, and where the ESP's answer speaks against posting
-    more of this chunk now.
+    `lost` is set once a step came too late: the chunk belongs to somebody else. `stopped` is set
+    with it, and where nothing more of this chunk may be posted now: its campaign is no longer
+    sending, or the ESP's answer speaks against it.
     """
 
     def __init__(self, claim: Claim, journal: Journal, *, provider: str) -> None:
@@ -42,67 +42,83 @@ class Run:
             attempts=request.attempts + 1,
             first_attempt_at=request.first_attempt_at or at,
         )
-        self.chunk = self.chunk.post(posting, instead_of=request)
+        was_formed = request in self.chunk.requests
+        change = Change(dropped=(request,), formed=(posting,))
         move = Move(request.ordinals, MessageState.QUEUED, MessageState.SENDING)
-        return posting if await self._record(move) else None
+        if await self._record(change, move, starts=True):
+            return posting
+        # Nothing of it was stored, and so it has not happened here either.
+        as_it_was = (request,) if was_formed else ()
+        self.chunk = self.chunk.apply(Change(dropped=(posting,), formed=as_it_was))
+        return None
 
     async def accept(self, request: OpenRequest, *, at: float) -> None:
-        self.chunk = self.chunk.settle(request.ordinals, request=request)
-        move = Move(request.ordinals, MessageState.SENDING, MessageState.ACCEPTED)
         entry = self._entry(EntryKind.SENT, request.ordinals, at=at)
-        await self._record(move, entries=(entry,))
+        await self._end(request, MessageState.ACCEPTED, entry=entry)
 
     async def refuse(self, request: OpenRequest, reason: str, detail: str, *, at: float) -> None:
         """The ESP takes none of these messages, whenever it is asked."""
-        self.chunk = self.chunk.settle(request.ordinals, request=request)
-        move = Move(request.ordinals, MessageState.SENDING, MessageState.REJECTED, reason, detail)
         entry = self._entry(EntryKind.FAILED, request.ordinals, at=at, reason=detail)
-        await self._record(move, entries=(entry,))
+        await self._end(request, MessageState.REJECTED, reason, detail, entry=entry)
 
     async def lose(self, request: OpenRequest, detail: str) -> None:
         """Nobody here can know what became of these messages, and they are not sent again."""
-        self.chunk = self.chunk.settle(request.ordinals, request=request)
-        await self._record(
-            Move(
-                request.ordinals,
-                MessageState.SENDING,
-                MessageState.UNKNOWN,
-                "ANSWER_LOST",
-                detail,
-            )
-        )
+        await self._end(request, MessageState.UNKNOWN, "ANSWER_LOST", detail)
 
     async def keep(self, request: OpenRequest, later: Sequence[OpenRequest]) -> None:
         """These messages are sent again; `later` says in which requests."""
-        self.chunk = self.chunk.keep(request, later)
-        await self._record(Move(request.ordinals, MessageState.SENDING, MessageState.QUEUED))
+        move = Move(request.ordinals, MessageState.SENDING, MessageState.QUEUED)
+        await self._record(Change(dropped=(request,), formed=tuple(later)), move)
 
     async def settle_unsent(
         self, ordinals: Sequence[int], state: MessageState, reason: str = "", detail: str = ""
     ) -> None:
         """These queued messages are not sent at all."""
-        if not ordinals:
-            return
-        self.chunk = self.chunk.settle(ordinals)
-        await self._record(Move(tuple(ordinals), MessageState.QUEUED, state, reason, detail))
+        if ordinals:
+            move = Move(tuple(ordinals), MessageState.QUEUED, state, reason, detail)
+            await self._record(Change(settled=tuple(ordinals)), move)
 
-    def forget(self, ordinals: Sequence[int]) -> None:
-        """A callback has settled these messages; the next step stores that they are not open."""
-        self.chunk = self.chunk.settle(ordinals)
+    async def forget(self, ordinals: Sequence[int]) -> None:
+        """A callback has settled these messages already: they are no longer open."""
+        if ordinals:
+            await self._record(Change(settled=tuple(ordinals)))
 
-    def dissolve(self, request: OpenRequest) -> None:
-        """The messages of a request that the ESP did not take are formed into requests anew."""
-        self.chunk = self.chunk.keep(request, ())
+    async def dissolve(self, requests: Sequence[OpenRequest]) -> None:
+        """The messages of requests that the ESP did not take are formed into requests anew."""
+        if requests:
+            await self._record(Change(dropped=tuple(requests)))
 
     async def release(self) -> None:
-        self.chunk = self.chunk.release()
-        await self._record()
+        await self._record(Change(released=True))
 
-    async def _record(self, *moves: Move, entries: tuple[LogEntry, ...] = ()) -> bool:
-        stored = await self._journal.record(Step(chunk=self.chunk, moves=moves, entries=entries))
-        if not stored:
-            self.lost = self.stopped = True
-        return stored
+    async def _end(
+        self,
+        request: OpenRequest,
+        state: MessageState,
+        reason: str = "",
+        detail: str = "",
+        *,
+        entry: LogEntry | None = None,
+    ) -> None:
+        change = Change(dropped=(request,), settled=request.ordinals)
+        move = Move(request.ordinals, MessageState.SENDING, state, reason, detail)
+        await self._record(change, move, entries=() if entry is None else (entry,))
+
+    async def _record(
+        self,
+        change: Change,
+        *moves: Move,
+        entries: tuple[LogEntry, ...] = (),
+        starts: bool = False,
+    ) -> bool:
+        key = self.chunk.key
+        self.chunk = self.chunk.apply(change)
+        step = Step(key=key, change=change, starts=starts, moves=moves, entries=entries)
+        recorded = await self._journal.record(step)
+        if recorded is not Recorded.STORED:
+            self.stopped = True
+        self.lost = self.lost or recorded is Recorded.TOO_LATE
+        return recorded is Recorded.STORED
 
     def _entry(
         self, kind: EntryKind, ordinals: tuple[int, ...], *, at: float, reason: str = ""

@@ -11,18 +11,25 @@ from adapters.sql import schema
 from adapters.sql.database import Database
 from domain.provider import Limits
 
+# Well below the second within which a change of limits is to hold.
+_REMEMBER_SECONDS = 0.25
+
 _providers, _versions = schema.providers, schema.provider_versions
 
 
 class SqlLimiter:
-    """The limits are read with every reservation, so that a change holds at once."""
+    """What holds for a provider is read again after a fraction of a second, not for each request.
+
+    So a change, or a pause by another process, holds for all within that time.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[int, tuple[float, Limits, float]] = {}
 
     async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
         now = self._database.clock.now()
-        limits, paused_until = await self._present(provider_id)
+        limits, paused_until = await self._remembered(provider_id, now)
         if paused_until > now:
             return None
         by_request, by_message = limits.max_requests_per_second, limits.max_messages_per_second
@@ -37,6 +44,13 @@ class SqlLimiter:
             moved = {"next_request_at": next_request_at, "next_message_at": next_message_at}
             await connection.execute(update(_providers).where(this).values(moved))
         return max(request_at, message_at) - now
+
+    async def _remembered(self, provider_id: int, now: float) -> tuple[Limits, float]:
+        known = self._known.get(provider_id)
+        if known is None or not 0 <= now - known[0] < _REMEMBER_SECONDS:
+            known = (now, *await self._present(provider_id))
+            self._known[provider_id] = known
+        return known[1:]
 
     async def _present(self, provider_id: int) -> tuple[Limits, float]:
         """The provider's limits, and until when it is paused."""

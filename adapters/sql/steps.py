@@ -1,19 +1,26 @@
-"""One step of a worker, within the transaction that makes it durable."""
+"""The steps of workers, within the transaction that makes them durable.
 
+All steps of one chunk share its row: it is read once, changed in memory and written once, however
+many of its messages have moved.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
 from adapters.sql.cancellation import cancel_queued
-from adapters.sql.chunk_rows import chunk_values
+from adapters.sql.chunk_rows import chunk_values, read_chunk
 from domain.campaign import CampaignState
 from domain.chunk import Chunk, ChunkState
 from domain.events import LogEntry
 from domain.message import MessageState
-from services.ports import Move, Step
+from services.ports import Move, Recorded, Step
 
 _chunks, _campaigns, _messages = schema.chunks, schema.campaigns, schema.messages
 
@@ -21,43 +28,104 @@ _chunks, _campaigns, _messages = schema.chunks, schema.campaigns, schema.message
 _PLAIN = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED})
 
 
-async def store_step(connection: AsyncConnection, step: Step, *, now: float) -> bool:
-    """False, and nothing stored, when the step came too late."""
-    chunk = step.chunk
-    is_new = any(move.new is MessageState.SENDING for move in step.moves)
-    if is_new and not await _is_sending(connection, chunk):
-        return False
-    fenced = _this(chunk) & (_chunks.c.epoch == chunk.epoch)
-    result = await connection.execute(update(_chunks).where(fenced).values(chunk_values(chunk)))
-    if result.rowcount == 0:
-        return False
-    for move in step.moves:
-        await moved(connection, chunk, move, now=now)
-    for entry in step.entries:
-        await _append(connection, chunk, entry)
+@dataclass(slots=True)
+class Work:
+    """A chunk on its way through the steps, and what they moved and said."""
+
+    chunk: Chunk
+    provider_id: int
+    campaign_state: str
+    # The messages that have rows of their own: a callback, or an earlier step, has moved them.
+    own: set[int]
+    counts: Counter[MessageState] = field(default_factory=Counter)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
+
+    def take(self, step: Step, *, now: float) -> Recorded:
+        if step.starts and self.campaign_state != CampaignState.SENDING:
+            return Recorded.REFUSED
+        self.chunk = self.chunk.apply(step.change)
+        for move in step.moves:
+            self.move(move, now=now)
+        for entry in step.entries:
+            self._say(entry)
+        return Recorded.STORED
+
+    def move(self, move: Move, *, now: float) -> None:
+        """Counts a move, less the messages that a callback has moved meanwhile."""
+        ordinals = [ordinal for ordinal in move.ordinals if ordinal not in self.own]
+        self.counts[move.old] -= len(ordinals)
+        self.counts[move.new] += len(ordinals)
+        if move.new not in _PLAIN:
+            self.own.update(ordinals)
+            self.rows += (_row(self.chunk, ordinal, move, now) for ordinal in ordinals)
+
+    def _say(self, entry: LogEntry) -> None:
+        """What is said of many messages at once is one entry, however they were sent."""
+        for i, said in enumerate(self.entries):
+            if (said.kind, said.reason) == (entry.kind, entry.reason):
+                self.entries[i] = replace(entry, ordinals=(*said.ordinals, *entry.ordinals))
+                return
+        self.entries.append(entry)
+
+
+async def store_steps(
+    connection: AsyncConnection, steps: Sequence[Step], *, now: float
+) -> list[Recorded]:
+    works: dict[tuple[int, int], Work] = {}
+    results: list[Recorded] = []
+    for step in steps:
+        key = step.key[:2]
+        if key not in works:
+            works[key] = await open_work(connection, *key)
+        work = works[key]
+        late = work.chunk.epoch != step.key.epoch or work.chunk.state is ChunkState.DONE
+        results.append(Recorded.TOO_LATE if late else work.take(step, now=now))
+    stored = {s.key[:2] for s, r in zip(steps, results, strict=True) if r is Recorded.STORED}
+    for key in stored:
+        await close_work(connection, works[key], now=now)
+    return results
+
+
+async def open_work(connection: AsyncConnection, campaign_number: int, number: int) -> Work:
+    this = and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)
+    joined = select(_chunks, _campaigns.c.provider_id, _campaigns.c.state.label("campaign_state"))
+    found = joined.join_from(_chunks, _campaigns, _campaigns.c.number == campaign_number)
+    row = (await connection.execute(found.where(this).with_for_update())).one()
+    return await work_on(connection, row)
+
+
+async def work_on(connection: AsyncConnection, row: Row[Any]) -> Work:
+    chunk = read_chunk(row)
+    return Work(
+        chunk=chunk,
+        provider_id=row.provider_id,
+        campaign_state=row.campaign_state,
+        own=await own_ordinals(connection, chunk),
+    )
+
+
+async def close_work(
+    connection: AsyncConnection, work: Work, *, now: float, **values: object
+) -> None:
+    """Writes what has come of a chunk; `values` are columns besides those of the steps."""
+    chunk = work.chunk
+    counts = {
+        state.value.lower(): _chunks.c[state.value.lower()] + change
+        for state, change in work.counts.items()
+        if change
+    }
+    changed = update(_chunks).where(_this(chunk))
+    await connection.execute(changed.values({**chunk_values(chunk), **counts, **values}))
+    if work.rows:
+        await connection.execute(insert(_messages), work.rows)
+    if work.entries:
+        await _append(connection, work)
     if chunk.state is ChunkState.DONE:
         await settle_campaign(connection, chunk, now=now)
-    elif chunk.state is ChunkState.READY:
-        await end_if_cancelled(connection, chunk, now=now)
-    return True
-
-
-async def end_if_cancelled(connection: AsyncConnection, chunk: Chunk, *, now: float) -> None:
-    """A chunk that comes back from its worker after its campaign was cancelled is not sent."""
-    if await _state(connection, chunk) == CampaignState.CANCELLED:
+    elif chunk.state is ChunkState.READY and work.campaign_state == CampaignState.CANCELLED:
+        # It comes back from its worker after its campaign was cancelled, and is not sent.
         await cancel_queued(connection, chunk.campaign_number, now=now)
-
-
-async def moved(connection: AsyncConnection, chunk: Chunk, move: Move, *, now: float) -> None:
-    """Counts a move, less the messages that a callback has moved meanwhile."""
-    own = await own_ordinals(connection, chunk)
-    ordinals = [ordinal for ordinal in move.ordinals if ordinal not in own]
-    old, new = (_chunks.c[state.value.lower()] for state in (move.old, move.new))
-    counts = {old.name: old - len(ordinals), new.name: new + len(ordinals)}
-    await connection.execute(update(_chunks).where(_this(chunk)).values(counts))
-    if move.new not in _PLAIN and ordinals:
-        rows = [_row(chunk, ordinal, move, now) for ordinal in ordinals]
-        await connection.execute(insert(_messages), rows)
 
 
 async def own_ordinals(connection: AsyncConnection, chunk: Chunk) -> set[int]:
@@ -80,42 +148,34 @@ async def settle_campaign(connection: AsyncConnection, chunk: Chunk, *, now: flo
     await connection.execute(ended.values(completed))
 
 
-async def _is_sending(connection: AsyncConnection, chunk: Chunk) -> bool:
-    return await _state(connection, chunk) == CampaignState.SENDING
-
-
-async def _state(connection: AsyncConnection, chunk: Chunk) -> str | None:
-    found = select(_campaigns.c.state).where(_campaigns.c.number == chunk.campaign_number)
-    return await connection.scalar(found)
-
-
-async def _append(connection: AsyncConnection, chunk: Chunk, entry: LogEntry) -> None:
+async def _append(connection: AsyncConnection, work: Work) -> None:
     """Positions are given out here, so that entries become visible in their order."""
     head = schema.installation
-    raised = update(head).values(last_position=head.c.last_position + 1)
-    position = await connection.scalar(raised.returning(head.c.last_position))
-    provider_id = select(_campaigns.c.provider_id).where(
-        _campaigns.c.number == chunk.campaign_number
-    )
-    row = {
-        "position": position,
-        "kind": entry.kind.value,
-        "provider_id": await connection.scalar(provider_id),
-        "message_kind": entry.message_kind,
-        "number": entry.number,
-        "ordinal": entry.ordinals[0],
-        "ordinals": orjson.dumps(_ranges(entry.ordinals)).decode(),
-        "reason": entry.reason,
-        "occurred_at": entry.occurred_at,
-        "received_at": entry.received_at,
-    }
-    await connection.execute(insert(schema.events).values(row))
+    raised = update(head).values(last_position=head.c.last_position + len(work.entries))
+    last = await connection.scalar(raised.returning(head.c.last_position))
+    first = int(last or 0) - len(work.entries) + 1
+    rows = [
+        {
+            "position": position,
+            "kind": entry.kind.value,
+            "provider_id": work.provider_id,
+            "message_kind": entry.message_kind,
+            "number": entry.number,
+            "ordinal": min(entry.ordinals),
+            "ordinals": orjson.dumps(_ranges(entry.ordinals)).decode(),
+            "reason": entry.reason,
+            "occurred_at": entry.occurred_at,
+            "received_at": entry.received_at,
+        }
+        for position, entry in enumerate(work.entries, start=first)
+    ]
+    await connection.execute(insert(schema.events), rows)
 
 
-def _ranges(ordinals: tuple[int, ...]) -> list[list[int]]:
-    """Ascending runs [[first, last], ...], in the order given."""
+def _ranges(ordinals: Iterable[int]) -> list[list[int]]:
+    """Ascending runs [[first, last], ...]."""
     ranges: list[list[int]] = []
-    for ordinal in ordinals:
+    for ordinal in sorted(ordinals):
         if ranges and ranges[-1][1] == ordinal - 1:
             ranges[-1][1] = ordinal
         else:
@@ -136,4 +196,4 @@ def _row(chunk: Chunk, ordinal: int, move: Move, now: float) -> dict[str, Any]:
 
 def _this(chunk: Chunk) -> ColumnElement[bool]:
     campaign_number, number = chunk.campaign_number, chunk.number
-    return (_chunks.c.campaign_number == campaign_number) & (_chunks.c.number == number)
+    return and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)

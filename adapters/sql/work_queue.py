@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
 from adapters.sql.campaign_rows import decode_content
-from adapters.sql.chunk_rows import chunk_values, read_chunk
+from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
-from adapters.sql.steps import end_if_cancelled, moved, own_ordinals, settle_campaign, store_step
+from adapters.sql.steps import close_work, own_ordinals, store_steps, work_on
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import Chunk, ChunkState
 from domain.message import MessageState
-from services.ports import Claim, Move, Step
+from services.ports import Claim, Move, Recorded, Step
 
 _chunks, _campaigns, _providers = schema.chunks, schema.campaigns, schema.providers
 _HELD = (ChunkState.CLAIMED, ChunkState.POSTING)
@@ -46,26 +46,18 @@ class SqlWorkQueue:
         async with self._database.writing() as connection:
             await connection.execute(update(_chunks).where(mine).values(lease_until=until))
 
-    async def record(self, steps: Sequence[Step]) -> Sequence[bool]:
-        now = self._database.clock.now()
+    async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:
         async with self._database.writing() as connection:
-            return [await store_step(connection, step, now=now) for step in steps]
+            return await store_steps(connection, steps, now=self._database.clock.now())
 
     async def recover(self) -> int:
-        now = self._database.clock.now()
-        over = _chunks.c.state.in_(_HELD) & (_chunks.c.lease_until < now)
-        guarantee = _campaigns.c.guarantee
-        found = select(_chunks, guarantee).join_from(
-            _chunks, _campaigns, _campaigns.c.number == _chunks.c.campaign_number
-        )
+        over = _chunks.c.state.in_(_HELD) & (_chunks.c.lease_until < self._database.clock.now())
         # One transaction for each: a crash half way leaves the rest as it was, to be found again.
         recovered = 0
         while True:
             async with self._database.writing() as connection:
-                row = (await connection.execute(found.where(over).limit(1))).one_or_none()
-                if row is None:
+                if not await _take_back(connection, over, now=self._database.clock.now()):
                     return recovered
-                await _take_back(connection, row, now=now)
                 recovered += 1
 
     async def start_due(self) -> int:
@@ -151,24 +143,27 @@ async def _again(connection: AsyncConnection, row: Row[Any]) -> Row[Any]:
     return (await connection.execute(select(_chunks).where(_this(row)))).one()
 
 
-async def _take_back(connection: AsyncConnection, row: Row[Any], *, now: float) -> None:
-    """Settles what the worker that is gone left in flight, and lets others have the rest."""
-    before = read_chunk(row)
+async def _take_back(connection: AsyncConnection, over: ColumnElement[bool], *, now: float) -> bool:
+    """Settles what one worker that is gone left in flight, and lets others have the rest."""
+    found = select(
+        _chunks,
+        _campaigns.c.provider_id,
+        _campaigns.c.guarantee,
+        _campaigns.c.state.label("campaign_state"),
+    ).join_from(_chunks, _campaigns, _campaigns.c.number == _chunks.c.campaign_number)
+    row = (await connection.execute(found.where(over).limit(1))).one_or_none()
+    if row is None:
+        return False
+    work = await work_on(connection, row)
     guarantee = DeliveryGuarantee(row.guarantee)
-    after, lost = before.abandoned(guarantee)
-    flying = tuple(o for r in before.requests if r.posting for o in r.ordinals)
-    if guarantee is DeliveryGuarantee.AT_MOST_ONCE:
-        move = Move(lost, MessageState.SENDING, MessageState.UNKNOWN, "ANSWER_LOST", _GONE)
-    else:
-        move = Move(flying, MessageState.SENDING, MessageState.QUEUED)
-    if move.ordinals:
-        await moved(connection, after, move, now=now)
-    freed = {**chunk_values(after), "epoch": row.epoch + 1, "worker": "", "lease_until": 0.0}
-    await connection.execute(update(_chunks).where(_this(row)).values(freed))
-    if after.state is ChunkState.DONE:
-        await settle_campaign(connection, after, now=now)
-    else:
-        await end_if_cancelled(connection, after, now=now)
+    flying = tuple(o for r in work.chunk.requests if r.posting for o in r.ordinals)
+    work.chunk, lost = work.chunk.abandoned(guarantee)
+    unknown, queued = MessageState.UNKNOWN, MessageState.QUEUED
+    work.move(Move(lost, MessageState.SENDING, unknown, "ANSWER_LOST", _GONE), now=now)
+    if guarantee is DeliveryGuarantee.AT_LEAST_ONCE:
+        work.move(Move(flying, MessageState.SENDING, queued), now=now)
+    await close_work(connection, work, now=now, epoch=row.epoch + 1, worker="", lease_until=0.0)
+    return True
 
 
 _GONE = "the process that sent this message ended before the ESP's answer was recorded"

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from domain.callback import Attributed, CallbackEvent, CallbackType
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
-from domain.chunk import CHUNK_SIZE, OpenRequest
+from domain.chunk import CHUNK_SIZE, Change, OpenRequest
 from domain.events import EntryKind, LogEntry
 from domain.message import MessageState
 from domain.message_id import MessageKind, MessageRef
 from domain.provider import Provider
-from services.ports import Claim, Move, Step
+from services.ports import Claim, Move, Recorded, Step
 from tests.contracts.ports import Ports
 from tests.domain.provider_samples import POST
 
@@ -60,7 +60,8 @@ class Bench:
         return list(await self.ports.queue.claim(worker, limit=limit, lease_seconds=LEASE))
 
     async def record(self, *steps: Step) -> list[bool]:
-        return list(await self.ports.queue.record(steps))
+        """Whether each of them was stored."""
+        return [one is Recorded.STORED for one in await self.ports.queue.record(steps)]
 
     async def worker_dies(self) -> int:
         """Its leases end and what it held is taken back."""
@@ -121,7 +122,8 @@ def posting(claim: Claim, *ordinals: int) -> tuple[Step, OpenRequest]:
     """The step that makes the intent for these messages durable."""
     request = OpenRequest(ordinals=ordinals, provider_version=1, posting=True, attempts=1)
     move = Move(ordinals, QUEUED, SENDING)
-    return Step(chunk=claim.chunk.post(request), moves=(move,)), request
+    step = Step(key=claim.chunk.key, change=Change(formed=(request,)), starts=True, moves=(move,))
+    return step, request
 
 
 def accepted(step: Step, request: OpenRequest) -> Step:
@@ -130,13 +132,14 @@ def accepted(step: Step, request: OpenRequest) -> Step:
     entry = LogEntry(
         kind=EntryKind.SENT,
         provider="acme",
-        number=step.chunk.campaign_number,
+        number=step.key.campaign_number,
         ordinals=ordinals,
         occurred_at=1.0,
         received_at=1.0,
     )
-    chunk = step.chunk.settle(ordinals, request=request).release()
-    return Step(chunk=chunk, moves=(Move(ordinals, SENDING, ACCEPTED),), entries=(entry,))
+    change = Change(dropped=(request,), settled=ordinals, released=True)
+    moves = (Move(ordinals, SENDING, ACCEPTED),)
+    return Step(key=step.key, change=change, moves=moves, entries=(entry,))
 
 
 def event(

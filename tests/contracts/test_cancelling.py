@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 from domain.campaign import CampaignState, DeliveryGuarantee
+from domain.chunk import Change
 from domain.message import MessageState
 from services.ports import Move, Step
 from tests.contracts.bench import ACCEPTED, QUEUED, SENDING, Bench, accepted, posting
 
 CANCELLED, UNKNOWN = MessageState.CANCELLED, MessageState.UNKNOWN
+RELEASE = Change(released=True)
 
 
 async def test_cancelling_leaves_requests_in_flight_to_end_as_they_end(bench: Bench) -> None:
@@ -29,7 +31,7 @@ async def test_what_was_only_claimed_is_not_posted_after_a_cancel(bench: Bench) 
     await bench.put(number, CampaignState.CANCELLED)
     step, _ = posting(claim, 0, 1)
     assert await bench.record(step) == [False]
-    assert await bench.record(Step(chunk=claim.chunk.release())) == [False]
+    assert await bench.record(Step(key=claim.chunk.key, change=RELEASE)) == [False]
     assert await bench.counts(number) == {CANCELLED: 2}
 
 
@@ -41,8 +43,9 @@ async def test_a_request_that_comes_back_after_a_cancel_is_not_sent_again(bench:
     await bench.put(number, CampaignState.CANCELLED)
     assert await bench.counts(number) == {SENDING: 2, CANCELLED: 1}
     again = replace(request, posting=False)
-    back = Step(chunk=step.chunk.keep(request, (again,)), moves=(Move((0, 1), SENDING, QUEUED),))
-    assert await bench.record(back, Step(chunk=back.chunk.release())) == [True, True]
+    change = Change(dropped=(request,), formed=(again,))
+    back = Step(key=step.key, change=change, moves=(Move((0, 1), SENDING, QUEUED),))
+    assert await bench.record(back, Step(key=step.key, change=RELEASE)) == [True, True]
     assert await bench.counts(number) == {CANCELLED: 3}
     assert await bench.claim() == []
 

@@ -6,7 +6,7 @@ import pytest
 
 from domain.callback import CallbackType
 from domain.campaign import CampaignState, DeliveryGuarantee
-from domain.chunk import ChunkState, OpenRequest
+from domain.chunk import Change, ChunkState, OpenRequest
 from services.ports import Step
 from tests.contracts.bench import Bench
 
@@ -72,8 +72,8 @@ async def test_a_chunk_waits_for_the_time_of_its_first_repeat(bench: Bench) -> N
     (claim,) = await bench.claim()
     at = bench.ports.clock.now() + 30
     later = OpenRequest(ordinals=(0,), provider_version=1, not_before=at)
-    chunk = claim.chunk.post(later).release()
-    assert await bench.record(Step(chunk=chunk)) == [True]
+    change = Change(formed=(later,), released=True)
+    assert await bench.record(Step(key=claim.chunk.key, change=change)) == [True]
     assert await bench.claim() == []
     bench.ports.clock.advance(31)
     (again,) = await bench.claim()

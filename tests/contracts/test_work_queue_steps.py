@@ -1,13 +1,16 @@
 """What every WorkQueue must make of the steps that a worker records."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.callback import CallbackType
 from domain.campaign import CampaignState
+from domain.chunk import Change
 from domain.errors import TryLater
 from domain.events import START
 from domain.message import MessageState
-from services.ports import Move, Step
+from services.ports import Move, Recorded, Step
 from tests.contracts.bench import ACCEPTED, QUEUED, SENDING, Bench, accepted, posting
 
 DELIVERED, UNKNOWN = MessageState.DELIVERED, MessageState.UNKNOWN
@@ -41,9 +44,9 @@ async def test_each_message_is_where_the_steps_of_its_worker_put_it(bench: Bench
     step, request = posting(claim, 1, 2)
     await bench.record(step)
     assert await bench.states(number) == [QUEUED, SENDING, SENDING, QUEUED]
-    chunk = step.chunk.settle((1, 2), request=request)
+    change = Change(dropped=(request,), settled=(1, 2))
     moves = (Move((1,), SENDING, ACCEPTED), Move((2,), SENDING, MessageState.REJECTED, "HTTP_400"))
-    await bench.record(Step(chunk=chunk, moves=moves))
+    await bench.record(Step(key=step.key, change=change, moves=moves))
     rejected = MessageState.REJECTED
     assert await bench.states(number) == [QUEUED, ACCEPTED, rejected, QUEUED]
     rows, _ = await bench.ports.campaigns.messages(number, after=1, limit=1)
@@ -138,3 +141,43 @@ async def test_a_message_that_a_callback_moved_stays_where_it_put_it(bench: Benc
     await bench.fold()
     await bench.record(accepted(step, request))
     assert await bench.counts(number) == {ACCEPTED: 1, DELIVERED: 1}
+
+
+async def test_an_intent_that_a_pause_refuses_leaves_no_trace(bench: Bench) -> None:
+    number = await bench.campaign(2)
+    (claim,) = await bench.claim()
+    first, request = posting(claim, 0)
+    second, _ = posting(claim, 1)
+    await bench.record(first)
+    await bench.put(number, CampaignState.PAUSED)
+    ended = accepted(first, request)
+    recorded = await bench.ports.queue.record([second, ended])
+    assert list(recorded) == [Recorded.REFUSED, Recorded.STORED]
+    assert await bench.states(number) == [ACCEPTED, QUEUED]
+    assert await bench.worker_dies() == 0
+    await bench.put(number, CampaignState.SENDING)
+    (again,) = await bench.claim()
+    assert list(again.chunk.unformed_ordinals()) == [1]
+
+
+async def test_a_step_of_somebody_who_lost_the_chunk_is_told_so(bench: Bench) -> None:
+    await bench.campaign(1)
+    (claim,) = await bench.claim("gone")
+    await bench.worker_dies()
+    step, _ = posting(claim, 0)
+    assert list(await bench.ports.queue.record([step])) == [Recorded.TOO_LATE]
+
+
+async def test_what_is_said_of_a_chunk_at_once_is_said_of_every_message(bench: Bench) -> None:
+    number = await bench.campaign(3)
+    (claim,) = await bench.claim()
+    steps = []
+    for ordinal in range(3):
+        step, request = posting(claim, ordinal)
+        change = Change(dropped=(request,), settled=(ordinal,))
+        ended = accepted(step, request)
+        steps += [step, replace(ended, change=change)]
+    await bench.record(*steps, Step(key=claim.chunk.key, change=Change(released=True)))
+    entries = await bench.ports.log.read(after=START, limit=10)
+    assert sorted(o for entry in entries for o in entry.ordinals) == [0, 1, 2]
+    assert await bench.counts(number) == {ACCEPTED: 3}

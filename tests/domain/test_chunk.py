@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.campaign import DeliveryGuarantee
-from domain.chunk import CHUNK_SIZE, Chunk, ChunkState, OpenRequest, bits_of, ordinals_of, planned
+from domain.chunk import (
+    CHUNK_SIZE,
+    Change,
+    Chunk,
+    ChunkState,
+    OpenRequest,
+    bits_of,
+    ordinals_of,
+    planned,
+)
 
 
 def request(*ordinals: int, **changes: Any) -> OpenRequest:
@@ -15,6 +24,10 @@ def request(*ordinals: int, **changes: Any) -> OpenRequest:
 
 def chunk(size: int = 10, number: int = 3) -> Chunk:
     return planned(7, number, size)
+
+
+def formed(before: Chunk, *requests: OpenRequest) -> Chunk:
+    return before.apply(Change(formed=requests))
 
 
 @given(bits=st.integers(min_value=0, max_value=2**CHUNK_SIZE - 1))
@@ -27,7 +40,7 @@ def test_every_message_of_a_planned_chunk_is_open_and_counted_from_its_place() -
 
 
 def test_a_message_in_a_request_is_open_and_not_formed_again() -> None:
-    posting = chunk().post(request(3000, 3001, posting=True))
+    posting = formed(chunk(), request(3000, 3001, posting=True))
     assert posting.state is ChunkState.POSTING
     assert list(posting.unformed_ordinals()) == list(range(3002, 3010))
     assert list(posting.open_ordinals()) == list(range(3000, 3010))
@@ -35,31 +48,45 @@ def test_a_message_in_a_request_is_open_and_not_formed_again() -> None:
 
 def test_a_repeat_takes_the_place_of_the_request_that_it_repeats() -> None:
     first = request(3000, 3001)
-    kept = chunk().post(first)
+    kept = formed(chunk(), first)
     again = replace(first, posting=True, attempts=2)
-    assert kept.post(again, instead_of=first).requests == (again,)
+    assert kept.apply(Change(dropped=(first,), formed=(again,))).requests == (again,)
 
 
 def test_a_settled_request_is_open_no_more() -> None:
     flying = request(3000, 3001, posting=True)
-    settled = chunk().post(flying).settle(flying.ordinals, request=flying)
+    settled = formed(chunk(), flying).apply(Change(dropped=(flying,), settled=flying.ordinals))
     assert settled.requests == ()
     assert list(settled.open_ordinals()) == list(range(3002, 3010))
 
 
 def test_a_chunk_is_done_when_nothing_is_open_and_ready_for_a_later_run_otherwise() -> None:
     whole = chunk(2)
-    assert whole.settle([3000]).release().state is ChunkState.READY
-    assert whole.settle([3000, 3001]).release().state is ChunkState.DONE
+    assert whole.apply(Change(settled=(3000,), released=True)).state is ChunkState.READY
+    assert whole.apply(Change(settled=(3000, 3001), released=True)).state is ChunkState.DONE
+
+
+def test_what_is_dropped_and_is_not_there_changes_nothing() -> None:
+    flying = request(3000, posting=True)
+    whole = formed(chunk(), flying)
+    assert whole.apply(Change(dropped=(request(3001), request(3002)))) == whole
+
+
+def test_a_chunk_is_posting_as_long_as_something_is_in_flight() -> None:
+    first, second = request(3000, posting=True), request(3001, posting=True)
+    both = formed(chunk(), first, second)
+    one = both.apply(Change(dropped=(first,), settled=first.ordinals))
+    none = one.apply(Change(dropped=(second,), settled=second.ordinals))
+    assert (one.state, none.state) == (ChunkState.POSTING, ChunkState.CLAIMED)
 
 
 def test_a_chunk_is_due_when_its_first_request_is() -> None:
-    waiting = chunk(2).post(request(3000, not_before=50.0)).post(request(3001, not_before=20.0))
+    waiting = formed(chunk(2), request(3000, not_before=50.0), request(3001, not_before=20.0))
     assert waiting.not_before() == 20.0
 
 
 def test_a_chunk_with_messages_that_no_request_carries_is_due_at_once() -> None:
-    assert chunk(2).post(request(3000, not_before=50.0)).not_before() == 0.0
+    assert formed(chunk(2), request(3000, not_before=50.0)).not_before() == 0.0
 
 
 def test_what_was_only_claimed_is_open_after_its_worker_is_gone() -> None:
@@ -69,7 +96,7 @@ def test_what_was_only_claimed_is_open_after_its_worker_is_gone() -> None:
 
 
 def test_at_most_once_loses_what_was_in_flight_and_names_it() -> None:
-    flying = chunk(3).post(request(3000, 3002, posting=True))
+    flying = formed(chunk(3), request(3000, 3002, posting=True))
     left, lost = flying.abandoned(DeliveryGuarantee.AT_MOST_ONCE)
     assert lost == (3000, 3002)
     assert (list(left.open_ordinals()), left.requests) == ([3001], ())
@@ -77,7 +104,7 @@ def test_at_most_once_loses_what_was_in_flight_and_names_it() -> None:
 
 def test_at_least_once_repeats_what_was_in_flight_as_it_was() -> None:
     flying = request(3000, 3002, posting=True, omitted=("c@example.com",), attempts=1)
-    left, lost = chunk(3).post(flying).abandoned(DeliveryGuarantee.AT_LEAST_ONCE)
+    left, lost = formed(chunk(3), flying).abandoned(DeliveryGuarantee.AT_LEAST_ONCE)
     assert lost == ()
     (kept,) = left.requests
     assert kept.key(7) == flying.key(7)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from domain.address import address_key
 from domain.campaign import CampaignSpec, CampaignState, Recipient
-from domain.chunk import CHUNK_SIZE, ChunkState, bits_of, planned
+from domain.chunk import CHUNK_SIZE, Change, ChunkState, bits_of, planned
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
 from domain.message import ABANDONED, Counts, MessageState
 from services.ports import Campaign, MessageRow, Refused, StateChange
@@ -206,7 +206,8 @@ class FakeCampaignRepository:
         now = self._store.clock.now()
         stored.put([one.ordinal], one.state, reason=one.reason, detail=one.message, at=now)
         held = stored.chunks[one.ordinal // CHUNK_SIZE]
-        held.chunk = held.chunk.settle([one.ordinal])
+        settled = held.chunk.apply(Change(settled=(one.ordinal,)))
+        held.chunk = replace(settled, state=held.chunk.state)
 
     def _start(self, stored: StoredCampaign) -> None:
         for held in stored.chunks.values():

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from domain.campaign import CampaignState
-from domain.chunk import Chunk, ChunkState
+from domain.chunk import Change, Chunk, ChunkState
 from domain.message import Counts, MessageState
 from services.ports import Campaign, MessageRow, Move
 
@@ -129,7 +129,9 @@ class StoredCampaign:
         reason = "CAMPAIGN_CANCELLED"
         self.put(lost, MessageState.UNKNOWN, reason=reason, at=now)
         flying = tuple(r for r in chunk.requests if r.posting)
-        left = replace(chunk.settle(queued), requests=flying)
+        left = replace(
+            chunk.apply(Change(settled=tuple(queued))), state=chunk.state, requests=flying
+        )
         if chunk.state is ChunkState.POSTING:
             self.put(queued - lost, MessageState.CANCELLED, reason=reason, at=now)
             held.chunk = left

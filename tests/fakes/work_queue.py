@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from domain.campaign import CampaignState, DeliveryGuarantee
-from domain.chunk import Chunk
+from domain.chunk import Chunk, ChunkState
 from domain.message import MessageState
-from services.ports import Claim, Move, Step
+from services.ports import Claim, Move, Recorded, Step
 from tests.fakes.store import Store
 from tests.fakes.stored_campaign import StoredCampaign, StoredChunk
 
@@ -37,7 +37,7 @@ class FakeWorkQueue:
                 if held.worker == worker:
                     held.lease_until = until
 
-    async def record(self, steps: Sequence[Step]) -> Sequence[bool]:
+    async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:
         async with self._store.transaction():
             return [self._record(step) for step in steps]
 
@@ -98,22 +98,21 @@ class FakeWorkQueue:
         campaign.turn = 1 + max(one.turn for one in self._store.campaigns.values())
         return _claim(campaign, held.chunk)
 
-    def _record(self, step: Step) -> bool:
-        chunk, now = step.chunk, self._store.clock.now()
-        campaign = self._store.campaigns[chunk.campaign_number]
-        held = campaign.chunks[chunk.number]
-        posts = any(move.new is MessageState.SENDING for move in step.moves)
-        if posts and campaign.state is not CampaignState.SENDING:
-            return False
-        if held.chunk.epoch != chunk.epoch:
-            return False
-        held.chunk = chunk
+    def _record(self, step: Step) -> Recorded:
+        key, now = step.key, self._store.clock.now()
+        campaign = self._store.campaigns[key.campaign_number]
+        held = campaign.chunks[key.number]
+        if held.chunk.epoch != key.epoch or held.chunk.state is ChunkState.DONE:
+            return Recorded.TOO_LATE
+        if step.starts and campaign.state is not CampaignState.SENDING:
+            return Recorded.REFUSED
+        held.chunk = held.chunk.apply(step.change)
         for move in step.moves:
             campaign.move(move, now=now)
         for entry in step.entries:
             self._store.append(campaign.campaign.provider_id, entry)
-        campaign.let_go(chunk, now=now)
-        return True
+        campaign.let_go(held.chunk, now=now)
+        return Recorded.STORED
 
 
 def _turn(campaign: StoredCampaign) -> tuple[bool, int, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.callback import CallbackType
+from domain.chunk import Change
 from domain.errors import NotFound
 from domain.events import Cursor, EntryKind, LogEntry
 from domain.events import SystemEventType as EventType
@@ -70,8 +71,8 @@ async def test_what_the_esp_refused_has_its_answer_as_an_event(bench: Bench) -> 
         received_at=NOW,
     )
     move = Move((0, 1), MessageState.SENDING, MessageState.REJECTED, "HTTP_422", entry.reason)
-    chunk = step.chunk.settle((0, 1), request=request).release()
-    await bench.record(step, Step(chunk=chunk, moves=(move,), entries=(entry,)))
+    change = Change(dropped=(request,), settled=(0, 1), released=True)
+    await bench.record(step, Step(key=step.key, change=change, moves=(move,), entries=(entry,)))
 
     history = await reader(bench).by_address(number, "P1@example.com")
 
