@@ -1,7 +1,8 @@
 """One database: its transactions, and the errors that they end in."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import event, insert
@@ -14,7 +15,9 @@ from domain.errors import TryLater
 from services.ports import Clock
 
 # How long (seconds) a transaction waits for the one that is writing.
-_BUSY_SECONDS = 30
+_BUSY_SECONDS = 30.0
+# And how long until it asks again.
+_LOCK_SECONDS = 0.001
 
 
 class Database:
@@ -26,14 +29,20 @@ class Database:
 
     def __init__(self, url: str, *, clock: Clock, busy_seconds: float = _BUSY_SECONDS) -> None:
         self.clock = clock
-        self._engine = _engine(url, busy_seconds)
+        self._busy_seconds = busy_seconds
+        self._is_sqlite = url.startswith("sqlite")
+        self._readers = _engine(url, busy_seconds)
+        self._writers = _engine(url, _LOCK_SECONDS) if self._is_sqlite else self._readers
+        # Among the tasks of a process the lock is handed on; between processes it is asked for.
+        self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection whose statements see one state of the database."""
         try:
-            async with UnbrokenConnection(self._engine) as connection:
-                await self._begin(connection, "BEGIN")
+            async with UnbrokenConnection(self._readers) as connection:
+                if self._is_sqlite:
+                    await connection.exec_driver_sql("BEGIN")
                 yield connection
         except (OperationalError, InterfaceError) as error:
             raise _unavailable() from error
@@ -45,8 +54,9 @@ class Database:
         On SQLite it holds the one write lock from its start, so that what it reads stays true.
         """
         try:
-            async with UnbrokenConnection(self._engine) as connection:
-                await self._begin(connection, "BEGIN IMMEDIATE")
+            async with self._turn, UnbrokenConnection(self._writers) as connection:
+                if self._is_sqlite:
+                    await self._lock(connection)
                 try:
                     yield connection
                 except BaseException:
@@ -56,13 +66,27 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             raise _unavailable() from error
 
-    async def _begin(self, connection: AsyncConnection, statement: str) -> None:
-        """Only SQLite's driver has to be told; elsewhere SQLAlchemy's own begin does it."""
-        if self._engine.dialect.name == "sqlite":
-            await connection.exec_driver_sql(statement)
+    async def _lock(self, connection: AsyncConnection) -> None:
+        """Asks for the write lock every millisecond.
+
+        SQLite's own way to wait sleeps for up to a tenth of a second at a time: with two processes
+        that write a thousand times a second, hardly anybody would ever write.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._busy_seconds
+        while True:
+            try:
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError:
+                if loop.time() >= deadline:
+                    raise
+                await asyncio.sleep(_LOCK_SECONDS)
+            else:
+                return
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._readers.dispose()
+        await self._writers.dispose()
 
 
 async def create_schema(database: Database) -> None:
@@ -79,19 +103,25 @@ async def create_schema(database: Database) -> None:
 def _engine(url: str, busy_seconds: float) -> AsyncEngine:
     if not url.startswith("sqlite"):
         return create_async_engine(url)
-    engine = create_async_engine(url, connect_args={"timeout": busy_seconds})
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+
+    def prepare(connection: Any, _: object) -> None:
+        _prepare_sqlite(connection, busy_seconds)
+
+    event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", _begin_nothing)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
+def _prepare_sqlite(connection: Any, busy_seconds: float) -> None:
     # No transactions of the driver's own: `writing` begins them as they must be.
     connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: what was acknowledged survives a loss of power, and grouped commits pay for it once.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    # Only now: to make a new file a WAL takes the lock.
+    cursor.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
     cursor.close()
 
 
