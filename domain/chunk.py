@@ -16,7 +16,6 @@ Everything here is a function of its arguments: the adapters store a chunk, they
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from hashlib import blake2b
 from typing import NamedTuple
 
 from domain.campaign import DeliveryGuarantee
@@ -57,11 +56,6 @@ class OpenRequest:
     @property
     def may_have_left(self) -> bool:
         return self.posting or self.doubtful
-
-    def key(self, campaign_number: int) -> str:
-        """The Idempotency-Key: the same for every repeat, and for nothing else."""
-        text = f"{campaign_number}:{self.provider_version}:{self.omitted}:{self.ordinals}"
-        return blake2b(text.encode(), digest_size=16, person=b"espalier-idem").hexdigest()
 
 
 class ChunkKey(NamedTuple):

@@ -2,8 +2,19 @@
 
 from dataclasses import replace
 
+from domain.chunk import OpenRequest
 from domain.http import HttpRequest
+from domain.message_id import MessageIds
 from domain.provider import IdempotencyKey
+
+
+def request_key(ids: MessageIds, campaign_number: int, request: OpenRequest) -> str:
+    """The same for every repeat of a request, and for no other: not in another installation either.
+
+    Two installations may send through one account of an ESP, and both have a campaign 1.
+    """
+    text = f"{campaign_number}:{request.provider_version}:{request.omitted}:{request.ordinals}"
+    return ids.digest(b"idempotency:" + text.encode()).hex()
 
 
 def with_key(request: HttpRequest, header: IdempotencyKey, key: str) -> HttpRequest:

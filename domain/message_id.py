@@ -106,6 +106,13 @@ class MessageIds:
         ordinal: int = _ORDINAL.unpack_from(head, 6)[0]
         return MessageRef(_KINDS[head[0]], int.from_bytes(head[1:6], "big"), ordinal)
 
+    def digest(self, name: bytes) -> bytes:
+        """16 bytes that stand for `name` in this installation and in no other.
+
+        `name` begins with a letter, and so is never the head of a token.
+        """
+        return self._signature(name)
+
     def _signature(self, head: bytes) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(head)

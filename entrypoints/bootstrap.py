@@ -96,6 +96,7 @@ class Parts:
             transport=transport,
             providers=self.providers,
             campaigns=self.campaigns,
+            message_ids=self.message_ids,
             clock=self.clock,
             # Spreads retries out; nobody gains by guessing it.
             chance=random.random,

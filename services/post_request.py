@@ -6,7 +6,8 @@ from dataclasses import replace
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import OpenRequest
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
-from domain.idempotency import with_key
+from domain.idempotency import request_key, with_key
+from domain.message_id import MessageIds
 from domain.provider import Limits, Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
 from services.ports import CampaignRepository, Clock, ProviderRepository, Transport
@@ -28,12 +29,14 @@ class PostRequest:
         transport: Transport,
         providers: ProviderRepository,
         campaigns: CampaignRepository,
+        message_ids: MessageIds,
         clock: Clock,
         chance: Callable[[], float],
     ) -> None:
         self._transport = transport
         self._providers = providers
         self._campaigns = campaigns
+        self._message_ids = message_ids
         self._clock = clock
         self._chance = chance
 
@@ -47,7 +50,7 @@ class PostRequest:
         keyed = with_key(
             rendered,
             provider.config.idempotency_key,
-            posting.key(run.chunk.campaign_number),
+            request_key(self._message_ids, run.chunk.campaign_number, posting),
         )
         limits = provider.config.limits
         try:

@@ -9,7 +9,7 @@ from domain.campaign_advice import advise
 from domain.campaign_rules import check_recipient, unsendable
 from domain.chunk import CHUNK_SIZE, OpenRequest
 from domain.errors import Advice, InvalidRequest, Violation
-from domain.idempotency import with_key
+from domain.idempotency import request_key, with_key
 from domain.masking import mask_request
 from domain.message import MessageState
 from domain.message_id import MessageIds
@@ -70,7 +70,7 @@ class PreviewCampaign:
         )
         addresses = [*(recipient.email for recipient in recipients), *content.cc, *content.bcc]
         found = await self._suppressions.suppressed({address_key(each) for each in addresses})
-        drawn = _Drawing(provider, content, renderer, found)
+        drawn = _Drawing(provider, content, renderer, found, self._message_ids)
         drawn.draw(recipients)
         return Preview(
             config=provider.config,
@@ -89,7 +89,9 @@ class _Drawing:
         content: Content,
         renderer: Renderer,
         suppressed: Mapping[str, Suppression],
+        message_ids: MessageIds,
     ) -> None:
+        self._message_ids = message_ids
         self.requests: list[RenderedRequest] = []
         self.rejections: list[Refused] = []
         self._provider = provider
@@ -167,7 +169,7 @@ class _Drawing:
         request = OpenRequest(
             ordinals=made.ordinals, provider_version=self._provider.version, omitted=omitted
         )
-        return request.key(NO_CAMPAIGN)
+        return request_key(self._message_ids, NO_CAMPAIGN, request)
 
 
 def _check_recipients(recipients: Sequence[Recipient]) -> list[Violation]:

@@ -9,7 +9,7 @@ from domain.campaign_rules import check_recipient, unsendable
 from domain.chunk import OpenRequest
 from domain.errors import InvalidRequest, Violation
 from domain.http import HttpRequest, HttpResponse, TransportError
-from domain.idempotency import with_key
+from domain.idempotency import request_key, with_key
 from domain.masking import mask_answer_headers, mask_echoes, mask_request, secrets_sent
 from domain.message_id import MessageIds
 from domain.provider import Provider, ProviderConfig, nickname_key
@@ -83,7 +83,7 @@ class SendTestEmail:
         request = with_key(
             _request(config, content, recipient, message_id),
             config.idempotency_key,
-            _key(provider, number),
+            self._key(provider, number),
         )
         return await self._send(provider, request, message_id)
 
@@ -106,6 +106,13 @@ class SendTestEmail:
                 transport_error=error.reason,
             )
         return _answered(config, request, message_id, answer)
+
+    def _key(self, provider: Provider, number: int) -> str:
+        """Numbers of tests are negative here: else an ESP would take a campaign's first message for
+        the repeat of a test.
+        """
+        request = OpenRequest(ordinals=(0,), provider_version=provider.version)
+        return request_key(self._message_ids, -number, request)
 
 
 def _answered(
@@ -146,14 +153,6 @@ def _raise_if_refused(config: ProviderConfig, content: Content, recipient: Recip
     refusal = renderer.refusal(recipient)
     if refusal is not None:
         raise _cannot_be_made(*refusal)
-
-
-def _key(provider: Provider, number: int) -> str:
-    """Numbers of tests are negative here: else an ESP would take a campaign's first message for
-    the repeat of a test.
-    """
-    request = OpenRequest(ordinals=(0,), provider_version=provider.version)
-    return request.key(-number)
 
 
 def _check_provider(nickname: str, spec: CampaignSpec) -> Iterator[Violation]:

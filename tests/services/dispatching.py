@@ -28,6 +28,7 @@ from tests.fakes.store import Store
 
 BATCHED = '{"msgs": [{"to": "$$To", "mid": "$$MessageID", "subject": "$$Subject", "cc": "$$cc"}]}'
 SINGLE = '{"to": "$$To", "mid": "$$MessageID", "subject": "$$Subject", "cc": "$$cc"}'
+IDS = MessageIds(b"k" * 32)
 LIMITS = Limits(max_in_flight=4, timeout_seconds=0.2)
 CONTENT = Content(subject="Hello $$name", from_address="a@example.com")
 LEASE = 60.0
@@ -50,6 +51,7 @@ def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
         transport=transport,
         providers=ports.providers,
         campaigns=ports.campaigns,
+        message_ids=IDS,
         clock=ports.clock,
         chance=lambda: 0.5,
     )
@@ -59,7 +61,7 @@ def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
         suppressions=ports.suppressions,
         limiter=ports.limiter,
         places=Places(),
-        renderers=Renderers(MessageIds(b"k" * 32)),
+        renderers=Renderers(IDS),
         post=post,
         clock=ports.clock,
     )

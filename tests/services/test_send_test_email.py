@@ -13,6 +13,7 @@ from domain.campaign import CampaignSpec, Recipient
 from domain.chunk import OpenRequest
 from domain.errors import InvalidRequest, NotFound
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent, TransportError
+from domain.idempotency import request_key
 from domain.masking import curl_command
 from domain.message_id import MessageKind, MessageRef
 from domain.provider import IdempotencyKey, Limits
@@ -104,7 +105,7 @@ async def test_no_two_tests_and_no_campaign_share_an_idempotency_key(world: Worl
     keys = {dict(request.headers)["Idempotency-Key"] for request in transport.requests}
     first_of_campaigns = OpenRequest(ordinals=(0,), provider_version=1)
     assert len(keys) == 2
-    assert keys.isdisjoint(first_of_campaigns.key(number) for number in range(3))
+    assert keys.isdisjoint(request_key(IDS, number, first_of_campaigns) for number in range(3))
 
 
 async def test_a_provider_without_idempotency_keys_gets_none(world: World) -> None:
