@@ -1,6 +1,6 @@
 """A provider: how one ESP is spoken to."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -121,3 +121,16 @@ class Provider:
 def nickname_key(nickname: str) -> str:
     """Nicknames are unique without regard to case; they are ASCII, so lower() is enough."""
     return nickname.lower()
+
+
+def with_secrets_of(present: ProviderConfig, config: ProviderConfig) -> ProviderConfig:
+    """An earlier configuration with the password and the secret headers of the present one."""
+    secrets = {header.name.lower(): header for header in present.headers if header.secret}
+    return replace(
+        config,
+        basic=config.basic and present.basic,
+        headers=tuple(
+            secrets.get(header.name.lower(), header) if header.secret else header
+            for header in config.headers
+        ),
+    )

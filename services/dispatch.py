@@ -8,9 +8,10 @@ from domain.address import address_key
 from domain.chunk import OpenRequest
 from domain.http import HttpRequest
 from domain.message import MessageState
-from domain.provider import Provider, ProviderConfig
+from domain.provider import Provider, ProviderConfig, with_secrets_of
 from domain.rendering import Rejection, RenderedRequest, Renderer
 from services.journal import Journal
+from services.patience import patiently
 from services.places import Places
 from services.ports import Claim, Clock, Limiter, ProviderRepository, SuppressionRepository
 from services.post_request import PostRequest
@@ -19,6 +20,8 @@ from services.run import Run
 
 # A chunk of a slow or limited provider takes minutes; what changes meanwhile holds after this.
 _ROUND_SECONDS = 5.0
+# After a wait of so many seconds somebody may be suppressed, or a message too late.
+_LONG_WAIT_SECONDS = 0.5
 
 
 class DispatchChunk:
@@ -50,7 +53,7 @@ class DispatchChunk:
 
         What is in flight is always waited for, so that an orderly stop leaves nothing in doubt.
         """
-        provider = await self._providers.by_id(claim.provider_id)
+        provider = await self._provider(claim)
         run = Run(claim, self._journal, provider=provider.config.nickname)
         await run.forget(_open_of(run, claim.settled))
         while self._is_due(run) and not (run.stopped or stopping.is_set()):
@@ -60,7 +63,7 @@ class DispatchChunk:
 
     async def _round(self, run: Run, stopping: asyncio.Event) -> None:
         """Sends for some seconds, by the provider and the suppressions as they are now."""
-        provider = await self._providers.by_id(run.claim.provider_id)
+        provider = await self._provider(run.claim)
         send_before = run.claim.send_before
         if send_before is not None and self._clock.now() >= send_before:
             await self._expire(run)
@@ -87,7 +90,8 @@ class DispatchChunk:
         by_key = {address_key(run.recipient(o).email): o for o in run.chunk.unposted_ordinals()}
         # One address may stand in both lists, spelled in two ways.
         copies = {email: address_key(email) for email in (*content.cc, *content.bcc)}
-        found = await self._suppressions.suppressed({*by_key, *copies.values()})
+        keys = {*by_key, *copies.values()}
+        found = await patiently(lambda: self._suppressions.suppressed(keys))
         suppressed = sorted(by_key[key] for key in found if key in by_key)
         await run.dissolve(
             [
@@ -126,20 +130,36 @@ class DispatchChunk:
     ) -> bool:
         """Waits for a place and a slot; holds the place where it returns True."""
         await self._places.take(provider.provider_id, provider.config.limits.max_in_flight)
-        if not run.stopped and not stopping.is_set():
-            wait = await self._limiter.reserve(
-                provider.provider_id, requests=1, messages=len(request.ordinals)
-            )
-            if wait is None:
-                run.stopped = True
-            if wait:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await stopping.wait()
+        may = False
+        try:
+            may = await self._has_slot(run, provider, request, stopping)
+        finally:
+            if not may:
+                self._places.give_back(provider.provider_id)
+        return may
+
+    async def _has_slot(
+        self, run: Run, provider: Provider, request: OpenRequest, stopping: asyncio.Event
+    ) -> bool:
+        """Waits for a slot. After a long wait it is kept for the next round, which looks anew."""
         if run.stopped or stopping.is_set():
-            self._places.give_back(provider.provider_id)
             return False
-        return True
+        if run.holds_slot:
+            run.holds_slot = False
+            return True
+        provider_id, messages = provider.provider_id, len(request.ordinals)
+        wait = await patiently(
+            lambda: self._limiter.reserve(provider_id, requests=1, messages=messages)
+        )
+        if wait is None:
+            run.stopped = True
+            return False
+        if wait:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await stopping.wait()
+        run.holds_slot = wait > _LONG_WAIT_SECONDS
+        return not (run.holds_slot or run.stopped or stopping.is_set())
 
     async def _requests(
         self, run: Run, provider: Provider, omitted: tuple[str, ...]
@@ -168,7 +188,12 @@ class DispatchChunk:
     async def _config(self, provider: Provider, version: int) -> ProviderConfig:
         if version == provider.version:
             return provider.config
-        return await self._providers.version(provider.provider_id, version)
+        of_then = await patiently(lambda: self._providers.version(provider.provider_id, version))
+        # A key that was changed since must not keep a request from ever being repeated.
+        return with_secrets_of(provider.config, of_then)
+
+    async def _provider(self, claim: Claim) -> Provider:
+        return await patiently(lambda: self._providers.by_id(claim.provider_id))
 
     def _renderer(self, run: Run, version: int, config: ProviderConfig) -> Renderer:
         number = run.chunk.campaign_number

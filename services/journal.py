@@ -2,12 +2,8 @@
 
 import asyncio
 
-from domain.errors import TryLater
+from services.patience import patiently
 from services.ports import Recorded, Step, WorkQueue
-
-# How long (seconds) a step waits before a busy or full database is tried again.
-_FIRST_WAIT = 0.05
-_LONGEST_WAIT = 2.0
 
 
 class Journal:
@@ -43,7 +39,8 @@ class Journal:
 
     async def _commit(self, group: list[tuple[Step, asyncio.Future[Recorded]]]) -> None:
         try:
-            stored = await self._store([step for step, _ in group])
+            steps = [step for step, _ in group]
+            stored = await patiently(lambda: self._queue.record(steps))
         except BaseException as error:
             for _, future in group:
                 if not future.done():
@@ -54,12 +51,3 @@ class Journal:
         for (_, future), result in zip(group, stored, strict=True):
             if not future.done():
                 future.set_result(result)
-
-    async def _store(self, steps: list[Step]) -> list[Recorded]:
-        wait = _FIRST_WAIT
-        while True:
-            try:
-                return list(await self._queue.record(steps))
-            except TryLater:
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, _LONGEST_WAIT)

@@ -309,13 +309,13 @@ class Move(NamedTuple):
 class Step:
     """What a worker did with its chunk: how the chunk changes, what moved, what the log is told.
 
-    `starts` says that it is an intent: nothing of it has left yet, and nothing may if the campaign
-    is no longer sending.
+    `starts` is set for an intent: nothing of it has left yet. It is how many requests may be in
+    flight to the provider, over all processes.
     """
 
     key: ChunkKey
     change: Change
-    starts: bool = False
+    starts: int | None = None
     moves: tuple[Move, ...] = ()
     entries: tuple[LogEntry, ...] = ()
 
@@ -326,6 +326,8 @@ class Recorded(Enum):
     STORED = "STORED"
     REFUSED = "REFUSED"
     """It starts something in a campaign that is not SENDING; the chunk is still the worker's."""
+    FULL = "FULL"
+    """It starts something, and as many requests as may be are in flight to the provider."""
     TOO_LATE = "TOO_LATE"
     """The chunk belongs to somebody else: its epoch is another one."""
 

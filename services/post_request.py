@@ -1,12 +1,13 @@
 """One attempt at one request, and what follows from the answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import OpenRequest
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
 from domain.idempotency import request_key, with_key
+from domain.masking import mask_echoes, secrets_sent
 from domain.message_id import MessageIds
 from domain.provider import Limits, Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
@@ -44,7 +45,8 @@ class PostRequest:
         self, run: Run, provider: Provider, request: OpenRequest, rendered: HttpRequest
     ) -> None:
         """One attempt. Of a new `request` nothing reaches the ESP before its intent is durable."""
-        posting = await run.begin(request, at=self._clock.now())
+        places = provider.config.limits.max_in_flight
+        posting = await run.begin(request, places=places, at=self._clock.now())
         if posting is None:
             return
         keyed = with_key(
@@ -60,13 +62,20 @@ class PostRequest:
         except AnswerLost as error:
             await self._in_doubt(run, posting, limits, error.reason)
         else:
-            await self._answered(run, provider, posting, answer)
+            taken = 200 <= answer.status < 300
+            detail = "" if taken else _detail(answer, secrets_sent(keyed, provider.config))
+            await self._answered(run, provider, posting, answer, detail)
 
     async def _answered(
-        self, run: Run, provider: Provider, request: OpenRequest, answer: HttpResponse
+        self,
+        run: Run,
+        provider: Provider,
+        request: OpenRequest,
+        answer: HttpResponse,
+        detail: str,
     ) -> None:
         outcome = classify(answer.status, messages=len(request.ordinals))
-        reason, detail = f"HTTP_{answer.status}", _detail(answer)
+        reason = f"HTTP_{answer.status}"
         if outcome is Outcome.ACCEPTED:
             await run.accept(request, at=self._clock.now())
         elif outcome is Outcome.HALVE:
@@ -149,8 +158,9 @@ def _halves(request: OpenRequest) -> Iterator[OpenRequest]:
         )
 
 
-def _detail(answer: HttpResponse) -> str:
-    text = answer.body[: _DETAIL_CHARACTERS * 4].decode("utf-8", "replace")
+def _detail(answer: HttpResponse, secrets: Iterable[str]) -> str:
+    # Masked before it is cut: a part of a secret would not be found any more.
+    text = mask_echoes(answer.body.decode("utf-8", "replace"), secrets)
     # An ESP's text is shown on terminals, and no text column takes NUL.
     printable = "".join(each if each.isprintable() else " " for each in text[:_DETAIL_CHARACTERS])
     return f"{answer.status} {printable}".strip()

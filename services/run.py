@@ -4,6 +4,7 @@ The chunk in memory is always ahead of the stored one by the steps that wait for
 order in which steps are handed to the journal is the order in which they were decided.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,9 @@ from domain.events import EntryKind, LogEntry
 from domain.message import MessageState
 from services.journal import Journal
 from services.ports import Claim, Move, Recorded, Step
+
+# Seconds until a place is asked for again that another process has.
+_FULL_SECONDS = 0.05
 
 
 class Run:
@@ -28,14 +32,19 @@ class Run:
         self.chunk = claim.chunk
         self.lost = False
         self.stopped = False
+        # A slot of the provider's rate limit that was waited for and not used yet.
+        self.holds_slot = False
         self._journal = journal
         self._provider = provider
 
     def recipient(self, ordinal: int) -> Recipient:
         return self.claim.recipients[ordinal - self.chunk.first]
 
-    async def begin(self, request: OpenRequest, *, at: float) -> OpenRequest | None:
-        """Makes the intent to post `request` durable; None where it must not be posted."""
+    async def begin(self, request: OpenRequest, *, places: int, at: float) -> OpenRequest | None:
+        """Makes the intent to post `request` durable; None where it must not be posted.
+
+        Waits while `places` requests are in flight to the provider, over all processes.
+        """
         posting = replace(
             request,
             posting=True,
@@ -45,11 +54,15 @@ class Run:
         was_formed = request in self.chunk.requests
         change = Change(dropped=(request,), formed=(posting,))
         move = Move(request.ordinals, MessageState.QUEUED, MessageState.SENDING)
-        if await self._record(change, move, starts=True):
-            return posting
-        # Nothing of it was stored, and so it has not happened here either.
-        as_it_was = (request,) if was_formed else ()
-        self.chunk = self.chunk.apply(Change(dropped=(posting,), formed=as_it_was))
+        # Nothing of an intent that was not stored has happened here either.
+        undo = Change(dropped=(posting,), formed=(request,) if was_formed else ())
+        while not self.stopped:
+            recorded = await self._record(change, move, starts=places)
+            if recorded is Recorded.STORED:
+                return posting
+            self.chunk = self.chunk.apply(undo)
+            if recorded is Recorded.FULL:
+                await asyncio.sleep(_FULL_SECONDS)
         return None
 
     async def accept(self, request: OpenRequest, *, at: float) -> None:
@@ -109,16 +122,15 @@ class Run:
         change: Change,
         *moves: Move,
         entries: tuple[LogEntry, ...] = (),
-        starts: bool = False,
-    ) -> bool:
+        starts: int | None = None,
+    ) -> Recorded:
         key = self.chunk.key
         self.chunk = self.chunk.apply(change)
         step = Step(key=key, change=change, starts=starts, moves=moves, entries=entries)
         recorded = await self._journal.record(step)
-        if recorded is not Recorded.STORED:
-            self.stopped = True
         self.lost = self.lost or recorded is Recorded.TOO_LATE
-        return recorded is Recorded.STORED
+        self.stopped = self.stopped or self.lost or recorded is Recorded.REFUSED
+        return recorded
 
     def _entry(
         self, kind: EntryKind, ordinals: tuple[int, ...], *, at: float, reason: str = ""

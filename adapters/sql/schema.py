@@ -57,6 +57,8 @@ providers = Table(
     Column("updated_at", Float(53), nullable=False),
     Column("paused_until", Float(53)),
     Column("pause_reason", Text, nullable=False, default=""),
+    # How many requests have an intent and no outcome, over all processes.
+    Column("in_flight", Integer, nullable=False, default=0),
     # Theoretical arrival times of the rate limits (GCRA): when the next slot is free.
     Column("next_request_at", Float(53), nullable=False, default=0.0),
     Column("next_message_at", Float(53), nullable=False, default=0.0),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
@@ -23,9 +23,22 @@ from domain.message import MessageState
 from services.ports import Move, Recorded, Step
 
 _chunks, _campaigns, _messages = schema.chunks, schema.campaigns, schema.messages
+_providers = schema.providers
 
 # The states that a chunk can speak for; a message in any other has a row of its own.
 _PLAIN = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED})
+
+
+@dataclass(slots=True)
+class Flights:
+    """The requests in flight to one provider, and how many more they are than what is stored."""
+
+    count: int
+    change: int = 0
+
+    def add(self, number: int) -> None:
+        self.count += number
+        self.change += number
 
 
 @dataclass(slots=True)
@@ -34,6 +47,7 @@ class Work:
 
     chunk: Chunk
     provider_id: int
+    flights: Flights
     campaign_state: str
     # The messages that have rows of their own: a callback, or an earlier step, has moved them.
     own: set[int]
@@ -42,14 +56,22 @@ class Work:
     entries: list[LogEntry] = field(default_factory=list)
 
     def take(self, step: Step, *, now: float) -> Recorded:
-        if step.starts and self.campaign_state != CampaignState.SENDING:
-            return Recorded.REFUSED
-        self.chunk = self.chunk.apply(step.change)
+        if step.starts is not None:
+            if self.campaign_state != CampaignState.SENDING:
+                return Recorded.REFUSED
+            if self.flights.count >= step.starts:
+                return Recorded.FULL
+        self.become(self.chunk.apply(step.change))
         for move in step.moves:
             self.move(move, now=now)
         for entry in step.entries:
             self._say(entry)
         return Recorded.STORED
+
+    def become(self, chunk: Chunk) -> None:
+        """The chunk as it is now, and with it what is in flight."""
+        self.flights.add(_flying(chunk) - _flying(self.chunk))
+        self.chunk = chunk
 
     def move(self, move: Move, *, now: float) -> None:
         """Counts a move, less the messages that a callback has moved meanwhile."""
@@ -73,36 +95,62 @@ async def store_steps(
     connection: AsyncConnection, steps: Sequence[Step], *, now: float
 ) -> list[Recorded]:
     works: dict[tuple[int, int], Work] = {}
+    flights: dict[int, Flights] = {}
     results: list[Recorded] = []
     for step in steps:
         key = step.key[:2]
         if key not in works:
-            works[key] = await open_work(connection, *key)
+            works[key] = await open_work(connection, *key, flights)
         work = works[key]
         late = work.chunk.epoch != step.key.epoch or work.chunk.state is ChunkState.DONE
         results.append(Recorded.TOO_LATE if late else work.take(step, now=now))
     stored = {s.key[:2] for s, r in zip(steps, results, strict=True) if r is Recorded.STORED}
     for key in stored:
         await close_work(connection, works[key], now=now)
+    for provider_id, flight in flights.items():
+        await store_flights(connection, provider_id, flight)
     return results
 
 
-async def open_work(connection: AsyncConnection, campaign_number: int, number: int) -> Work:
+async def open_work(
+    connection: AsyncConnection, campaign_number: int, number: int, flights: dict[int, Flights]
+) -> Work:
     this = and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)
-    joined = select(_chunks, _campaigns.c.provider_id, _campaigns.c.state.label("campaign_state"))
-    found = joined.join_from(_chunks, _campaigns, _campaigns.c.number == campaign_number)
-    row = (await connection.execute(found.where(this).with_for_update())).one()
-    return await work_on(connection, row)
+    row = (await connection.execute(chunks_at_work().where(this).with_for_update())).one()
+    return await work_on(connection, row, flights)
 
 
-async def work_on(connection: AsyncConnection, row: Row[Any]) -> Work:
+def chunks_at_work() -> Select[Any]:
+    """Chunks, with what `work_on` wants to know of their campaigns and providers."""
+    return (
+        select(
+            _chunks,
+            _campaigns.c.provider_id,
+            _campaigns.c.guarantee,
+            _campaigns.c.state.label("campaign_state"),
+            _providers.c.in_flight,
+        )
+        .join(_campaigns, _campaigns.c.number == _chunks.c.campaign_number)
+        .join(_providers, _providers.c.id == _campaigns.c.provider_id)
+    )
+
+
+async def work_on(connection: AsyncConnection, row: Row[Any], flights: dict[int, Flights]) -> Work:
     chunk = read_chunk(row)
     return Work(
         chunk=chunk,
         provider_id=row.provider_id,
+        flights=flights.setdefault(row.provider_id, Flights(row.in_flight)),
         campaign_state=row.campaign_state,
         own=await own_ordinals(connection, chunk),
     )
+
+
+async def store_flights(connection: AsyncConnection, provider_id: int, flights: Flights) -> None:
+    if flights.change:
+        this = update(_providers).where(_providers.c.id == provider_id)
+        in_flight = _providers.c.in_flight + flights.change
+        await connection.execute(this.values(in_flight=in_flight))
 
 
 async def close_work(
@@ -170,6 +218,10 @@ async def _append(connection: AsyncConnection, work: Work) -> None:
         for position, entry in enumerate(work.entries, start=first)
     ]
     await connection.execute(insert(schema.events), rows)
+
+
+def _flying(chunk: Chunk) -> int:
+    return sum(request.posting for request in chunk.requests)
 
 
 def _ranges(ordinals: Iterable[int]) -> list[list[int]]:

@@ -12,7 +12,15 @@ from adapters.sql.campaign_rows import decode_content
 from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
-from adapters.sql.steps import close_work, own_ordinals, store_steps, work_on
+from adapters.sql.steps import (
+    Flights,
+    chunks_at_work,
+    close_work,
+    own_ordinals,
+    store_flights,
+    store_steps,
+    work_on,
+)
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import Chunk, ChunkState
 from domain.message import MessageState
@@ -145,24 +153,21 @@ async def _again(connection: AsyncConnection, row: Row[Any]) -> Row[Any]:
 
 async def _take_back(connection: AsyncConnection, over: ColumnElement[bool], *, now: float) -> bool:
     """Settles what one worker that is gone left in flight, and lets others have the rest."""
-    found = select(
-        _chunks,
-        _campaigns.c.provider_id,
-        _campaigns.c.guarantee,
-        _campaigns.c.state.label("campaign_state"),
-    ).join_from(_chunks, _campaigns, _campaigns.c.number == _chunks.c.campaign_number)
-    row = (await connection.execute(found.where(over).limit(1))).one_or_none()
+    row = (await connection.execute(chunks_at_work().where(over).limit(1))).one_or_none()
     if row is None:
         return False
-    work = await work_on(connection, row)
+    flights: dict[int, Flights] = {}
+    work = await work_on(connection, row, flights)
     guarantee = DeliveryGuarantee(row.guarantee)
     flying = tuple(o for r in work.chunk.requests if r.posting for o in r.ordinals)
-    work.chunk, lost = work.chunk.abandoned(guarantee)
+    left, lost = work.chunk.abandoned(guarantee)
+    work.become(left)
     unknown, queued = MessageState.UNKNOWN, MessageState.QUEUED
     work.move(Move(lost, MessageState.SENDING, unknown, "ANSWER_LOST", _GONE), now=now)
     if guarantee is DeliveryGuarantee.AT_LEAST_ONCE:
         work.move(Move(flying, MessageState.SENDING, queued), now=now)
     await close_work(connection, work, now=now, epoch=row.epoch + 1, worker="", lease_until=0.0)
+    await store_flights(connection, work.provider_id, work.flights)
     return True
 
 

@@ -16,6 +16,7 @@ from tests.domain.provider_samples import POST
 QUEUED, SENDING, ACCEPTED = MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED
 CONTENT = Content(subject="s")
 LEASE = 10.0
+PLACES = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def posting(claim: Claim, *ordinals: int) -> tuple[Step, OpenRequest]:
     """The step that makes the intent for these messages durable."""
     request = OpenRequest(ordinals=ordinals, provider_version=1, posting=True, attempts=1)
     move = Move(ordinals, QUEUED, SENDING)
-    step = Step(key=claim.chunk.key, change=Change(formed=(request,)), starts=True, moves=(move,))
+    step = Step(key=claim.chunk.key, change=Change(formed=(request,)), starts=PLACES, moves=(move,))
     return step, request
 
 

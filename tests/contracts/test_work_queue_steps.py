@@ -181,3 +181,31 @@ async def test_what_is_said_of_a_chunk_at_once_is_said_of_every_message(bench: B
     entries = await bench.ports.log.read(after=START, limit=10)
     assert sorted(o for entry in entries for o in entry.ordinals) == [0, 1, 2]
     assert await bench.counts(number) == {ACCEPTED: 3}
+
+
+async def test_no_more_are_in_flight_to_a_provider_than_its_places(bench: Bench) -> None:
+    first, second = await bench.campaign(2), await bench.campaign(2)
+    one, other = await bench.claim("a"), await bench.claim("b")
+    began, request = posting(one[0], 0)
+    full, _ = posting(other[0], 0)
+    queue = bench.ports.queue
+    assert list(await queue.record([replace(began, starts=1), replace(full, starts=1)])) == [
+        Recorded.STORED,
+        Recorded.FULL,
+    ]
+    assert await bench.counts(second) == {QUEUED: 2}
+    await bench.record(accepted(began, request))
+    assert await bench.record(replace(full, starts=1)) == [True]
+    assert await bench.counts(first) == {ACCEPTED: 1, QUEUED: 1}
+
+
+async def test_what_a_dead_worker_had_in_flight_takes_no_place_any_more(bench: Bench) -> None:
+    await bench.campaign(1)
+    await bench.campaign(1)
+    (gone,) = await bench.claim("gone")
+    step, _ = posting(gone, 0)
+    await bench.record(replace(step, starts=1))
+    await bench.worker_dies()
+    (claim,) = await bench.claim()
+    again, _ = posting(claim, 0)
+    assert await bench.record(replace(again, starts=1)) == [True]

@@ -98,14 +98,26 @@ class FakeWorkQueue:
         campaign.turn = 1 + max(one.turn for one in self._store.campaigns.values())
         return _claim(campaign, held.chunk)
 
+    def _in_flight(self, provider_id: int) -> int:
+        return sum(
+            request.posting
+            for one in self._store.campaigns.values()
+            for held in one.chunks.values()
+            for request in held.chunk.requests
+            if one.campaign.provider_id == provider_id
+        )
+
     def _record(self, step: Step) -> Recorded:
         key, now = step.key, self._store.clock.now()
         campaign = self._store.campaigns[key.campaign_number]
         held = campaign.chunks[key.number]
         if held.chunk.epoch != key.epoch or held.chunk.state is ChunkState.DONE:
             return Recorded.TOO_LATE
-        if step.starts and campaign.state is not CampaignState.SENDING:
-            return Recorded.REFUSED
+        if step.starts is not None:
+            if campaign.state is not CampaignState.SENDING:
+                return Recorded.REFUSED
+            if self._in_flight(campaign.campaign.provider_id) >= step.starts:
+                return Recorded.FULL
         held.chunk = held.chunk.apply(step.change)
         for move in step.moves:
             campaign.move(move, now=now)

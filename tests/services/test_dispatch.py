@@ -265,3 +265,10 @@ async def test_who_is_suppressed_while_a_slow_chunk_is_sent_gets_nothing() -> No
     world.transport.release()
     await sending
     assert await world.states() == {ACCEPTED: 7, MessageState.SUPPRESSED: 1}
+
+
+async def test_a_slot_that_was_waited_for_is_used_after_a_new_look_and_not_lost() -> None:
+    # Every message but the first waits for two thirds of a second, which is a long wait.
+    world = await open_world(3, limits=Limits(max_in_flight=1, max_requests_per_second=1.5))
+    await world.dispatch()
+    assert await world.states() == {ACCEPTED: 3}

@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.Float(precision=53), nullable=False),
         sa.Column("paused_until", sa.Float(precision=53), nullable=True),
         sa.Column("pause_reason", sa.Text(), nullable=False),
+        sa.Column("in_flight", sa.Integer(), nullable=False),
         sa.Column("next_request_at", sa.Float(precision=53), nullable=False),
         sa.Column("next_message_at", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
