@@ -158,8 +158,10 @@ class DispatchChunk:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await stopping.wait()
-        run.holds_slot = wait > _LONG_WAIT_SECONDS
-        return not (run.holds_slot or run.stopped or stopping.is_set())
+        if wait > _LONG_WAIT_SECONDS:
+            run.holds_slot = True
+            return False
+        return not stopping.is_set()
 
     async def _requests(
         self, run: Run, provider: Provider, omitted: tuple[str, ...]

@@ -153,7 +153,10 @@ class Refused:
 
 
 class MessageRow(NamedTuple):
-    """A message as it stands. `updated_at` is None where its chunk alone says what it is."""
+    """A message as it stands. `updated_at` is None where its chunk alone says what it is.
+
+    `lost_at` is when the answer to a request with it was lost, whatever has become of it since.
+    """
 
     ordinal: int
     recipient: Recipient
@@ -161,6 +164,7 @@ class MessageRow(NamedTuple):
     reason: str
     detail: str
     updated_at: float | None
+    lost_at: float | None = None
 
 
 StateChange: TypeAlias = Callable[[CampaignState], tuple[CampaignState, str] | None]

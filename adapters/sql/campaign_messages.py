@@ -77,7 +77,8 @@ def _wanted(body: bytes, email_key: str) -> list[tuple[int, Recipient]]:
 
 def _spoken(row: Row[Any], recipient: Recipient) -> MessageRow:
     state = MessageState.of(row.state)
-    return MessageRow(row.ordinal, recipient, state, row.reason, row.detail, row.updated_at)
+    said = (row.reason, row.detail, row.updated_at, row.lost_at)
+    return MessageRow(row.ordinal, recipient, state, *said)
 
 
 def _posting(chunk: Row[Any]) -> int:

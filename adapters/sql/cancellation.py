@@ -110,6 +110,7 @@ async def _add_rows(
             "reason": "CAMPAIGN_CANCELLED",
             "detail": detail,
             "updated_at": now,
+            "lost_at": now if state is MessageState.UNKNOWN else None,
         }
         for ordinal in ordinals
     ]

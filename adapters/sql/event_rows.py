@@ -1,6 +1,6 @@
 """Log entries as rows, and callback events on their way into the log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -54,6 +54,47 @@ async def store_callbacks(
     return foreign
 
 
+async def append_entries(
+    connection: AsyncConnection, provider_id: int, entries: Sequence[LogEntry]
+) -> None:
+    """SENT and FAILED entries at the end of the log.
+
+    Positions are given out here, so that entries become visible in their order.
+    """
+    raised = update(_installation).values(
+        last_position=_installation.c.last_position + len(entries)
+    )
+    last = await connection.scalar(raised.returning(_installation.c.last_position))
+    rows = [
+        {
+            "position": position,
+            "kind": entry.kind.value,
+            "provider_id": provider_id,
+            "message_kind": entry.message_kind,
+            "number": entry.number,
+            "ordinal": min(entry.ordinals),
+            "ordinals": orjson.dumps(_ranges(entry.ordinals)).decode(),
+            "reason": entry.reason,
+            "occurred_at": entry.occurred_at,
+            "received_at": entry.received_at,
+        }
+        for position, entry in enumerate(entries, start=int(last or 0) - len(entries) + 1)
+    ]
+    await connection.execute(insert(_events), rows)
+
+
+def sent_entry(number: int, ordinals: Sequence[int], *, at: float) -> LogEntry:
+    """That the ESP took these messages, which something else than its answer has proved."""
+    return LogEntry(
+        kind=EntryKind.SENT,
+        provider="",
+        number=number,
+        ordinals=tuple(ordinals),
+        occurred_at=at,
+        received_at=at,
+    )
+
+
 def entries_from(position: int, *, limit: int, campaign_number: int | None) -> Select[Any]:
     """The rows of entries from `position` on, with their provider's nickname."""
     found = (
@@ -85,6 +126,17 @@ def entry_of(row: Row[Any]) -> LogEntry:
         received_at=row.received_at,
         position=row.position,
     )
+
+
+def _ranges(ordinals: Iterable[int]) -> list[list[int]]:
+    """Ascending runs [[first, last], ...]."""
+    ranges: list[list[int]] = []
+    for ordinal in sorted(ordinals):
+        if ranges and ranges[-1][1] == ordinal - 1:
+            ranges[-1][1] = ordinal
+        else:
+            ranges.append([ordinal, ordinal])
+    return ranges
 
 
 def _ordinals(row: Row[Any]) -> tuple[int, ...]:

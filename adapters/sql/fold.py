@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import recipients_codec, schema
 from adapters.sql.chunk_rows import read_chunk
-from adapters.sql.event_rows import entry_of
+from adapters.sql.event_rows import append_entries, entry_of, sent_entry
 from adapters.sql.suppressions import add_suppressions
 from domain.address import address_key
 from domain.callback import SUPPRESSES
@@ -51,8 +51,9 @@ async def fold_entries(connection: AsyncConnection, *, limit: int, now: float) -
     await add_suppressions(connection, suppressed)
     folded = entries[-1].position
     await connection.execute(update(_installation).values(folded_position=folded))
-    left: int = head.last_position - folded
-    return left
+    # Read again: what is folded may have added to the log.
+    last = await connection.scalar(select(_installation.c.last_position))
+    return int(last or 0) - folded
 
 
 def _by_chunk(entries: Sequence[LogEntry]) -> Mapping[tuple[int, int], list[LogEntry]]:
@@ -74,9 +75,11 @@ async def _move(
 ) -> None:
     this = and_(_chunks.c.campaign_number == number, _chunks.c.number == chunk_number)
     row = (await connection.execute(select(_chunks).where(this).with_for_update())).one()
-    before, gave_up = await _states(connection, read_chunk(row), entries)
+    before, own = await _states(connection, read_chunk(row), entries)
+    gave_up = [ordinal for ordinal, found in own.items() if found.reason == ABANDONED]
     # What an operator gave up is counted as cancelled, and may have arrived all the same.
-    after = before | dict.fromkeys(gave_up, MessageState.UNKNOWN)
+    known = before | dict.fromkeys(gave_up, MessageState.UNKNOWN)
+    after = dict(known)
     details: dict[int, str] = {}
     for entry in entries:
         ordinal, callback = entry.message.ordinal, entry.callback_type
@@ -86,23 +89,38 @@ async def _move(
     moved = {ordinal: after[ordinal] for ordinal in details}
     if not moved:
         return
+    proved = sorted(ordinal for ordinal in moved if known[ordinal] is MessageState.UNKNOWN)
+    if proved:
+        # The ESP took them, as its answer would have said.
+        provider_id = await _provider_id(connection, number)
+        await append_entries(connection, provider_id, [sent_entry(number, proved, at=now)])
+    lost = {ordinal: found.lost_at for ordinal, found in own.items()}
+    rows = [_row(number, o, state, details[o], lost.get(o), now) for o, state in moved.items()]
     await connection.execute(delete(_messages).where(_of(number, list(moved))))
-    rows = [_row(number, ordinal, state, details[ordinal], now) for ordinal, state in moved.items()]
     await connection.execute(insert(_messages), rows)
+    await _count(connection, this, [(before[o], state) for o, state in moved.items()])
+
+
+async def _count(
+    connection: AsyncConnection,
+    this: ColumnElement[bool],
+    moves: Sequence[tuple[MessageState, MessageState]],
+) -> None:
+    """Counts moves from one state to another in the chunk's columns."""
     counts: dict[str, int] = defaultdict(int)
-    for ordinal, state in moved.items():
-        counts[before[ordinal].value.lower()] -= 1
-        counts[state.value.lower()] += 1
+    for old, new in moves:
+        counts[old.value.lower()] -= 1
+        counts[new.value.lower()] += 1
     values = {name: _chunks.c[name] + change for name, change in counts.items()}
     await connection.execute(update(_chunks).where(this).values(values))
 
 
 async def _states(
     connection: AsyncConnection, chunk: Chunk, entries: Sequence[LogEntry]
-) -> tuple[dict[int, MessageState], list[int]]:
+) -> tuple[dict[int, MessageState], dict[int, Row[Any]]]:
     """Where the messages of these entries stand: a row of their own, else what the chunk says.
 
-    And which of them were given up.
+    And the rows of their own.
     """
     ordinals = {entry.message.ordinal for entry in entries}
     posting = {ordinal for r in chunk.requests if r.posting for ordinal in r.ordinals}
@@ -114,9 +132,9 @@ async def _states(
         is_open = waits if ordinal in opened else MessageState.ACCEPTED
         states[ordinal] = MessageState.SENDING if ordinal in posting else is_open
     own = select(_messages).where(_of(chunk.campaign_number, sorted(ordinals)))
-    rows = (await connection.execute(own)).all()
-    states.update({row.ordinal: MessageState.of(row.state) for row in rows})
-    return states, [row.ordinal for row in rows if row.reason == ABANDONED]
+    rows = {row.ordinal: row for row in await connection.execute(own)}
+    states.update({ordinal: MessageState.of(row.state) for ordinal, row in rows.items()})
+    return states, rows
 
 
 async def _suppressed(
@@ -137,6 +155,11 @@ async def _suppressed(
     people = recipients_codec.decode((await connection.execute(found)).scalar_one())
     copies = await _copies(connection, number)
     return [_suppression(entry, people, copies, now) for entry in bad]
+
+
+async def _provider_id(connection: AsyncConnection, number: int) -> int:
+    found = select(schema.campaigns.c.provider_id).where(schema.campaigns.c.number == number)
+    return int((await connection.execute(found)).scalar_one())
 
 
 async def _copies(connection: AsyncConnection, number: int) -> set[str]:
@@ -173,7 +196,14 @@ def _of(number: int, ordinals: Sequence[int]) -> ColumnElement[bool]:
     return and_(_messages.c.campaign_number == number, _messages.c.ordinal.in_(ordinals))
 
 
-def _row(number: int, ordinal: int, state: MessageState, detail: str, now: float) -> dict[str, Any]:
+def _row(
+    number: int,
+    ordinal: int,
+    state: MessageState,
+    detail: str,
+    lost_at: float | None,
+    now: float,
+) -> dict[str, Any]:
     return {
         "campaign_number": number,
         "ordinal": ordinal,
@@ -181,4 +211,5 @@ def _row(number: int, ordinal: int, state: MessageState, detail: str, now: float
         "reason": "",
         "detail": detail,
         "updated_at": now,
+        "lost_at": lost_at,
     }

@@ -150,6 +150,8 @@ messages = Table(
     Column("reason", String(64), nullable=False, default=""),
     Column("detail", Text, nullable=False, default=""),
     Column("updated_at", Float(53), nullable=False),
+    # When the answer to a request with it was lost, whatever became of it since.
+    Column("lost_at", Float(53)),
 )
 
 events = Table(

@@ -5,17 +5,17 @@ many of its messages have moved.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
 from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
 from adapters.sql.cancellation import cancel_queued
 from adapters.sql.chunk_rows import chunk_values, read_chunk
+from adapters.sql.event_rows import append_entries, sent_entry
 from domain.campaign import CampaignState
 from domain.chunk import Chunk, ChunkState
 from domain.events import LogEntry
@@ -76,11 +76,18 @@ class Work:
     def move(self, move: Move, *, now: float) -> None:
         """Counts a move, less the messages that a callback has moved meanwhile."""
         ordinals = [ordinal for ordinal in move.ordinals if ordinal not in self.own]
+        if move.new is MessageState.UNKNOWN:
+            # No answer came, and a callback has proved that the ESP took them.
+            self.say_sent([o for o in move.ordinals if o in self.own], now=now)
         self.counts[move.old] -= len(ordinals)
         self.counts[move.new] += len(ordinals)
         if move.new not in _PLAIN:
             self.own.update(ordinals)
             self.rows += (_row(self.chunk, ordinal, move, now) for ordinal in ordinals)
+
+    def say_sent(self, ordinals: Sequence[int], *, now: float) -> None:
+        if ordinals:
+            self._say(sent_entry(self.chunk.campaign_number, ordinals, at=now))
 
     def _say(self, entry: LogEntry) -> None:
         """What is said of many messages at once is one entry, however they were sent."""
@@ -168,7 +175,7 @@ async def close_work(
     if work.rows:
         await connection.execute(insert(_messages), work.rows)
     if work.entries:
-        await _append(connection, work)
+        await append_entries(connection, work.provider_id, work.entries)
     if chunk.state is ChunkState.DONE:
         await settle_campaign(connection, chunk, now=now)
     elif chunk.state is ChunkState.READY and work.campaign_state == CampaignState.CANCELLED:
@@ -196,43 +203,8 @@ async def settle_campaign(connection: AsyncConnection, chunk: Chunk, *, now: flo
     await connection.execute(ended.values(completed))
 
 
-async def _append(connection: AsyncConnection, work: Work) -> None:
-    """Positions are given out here, so that entries become visible in their order."""
-    head = schema.installation
-    raised = update(head).values(last_position=head.c.last_position + len(work.entries))
-    last = await connection.scalar(raised.returning(head.c.last_position))
-    first = int(last or 0) - len(work.entries) + 1
-    rows = [
-        {
-            "position": position,
-            "kind": entry.kind.value,
-            "provider_id": work.provider_id,
-            "message_kind": entry.message_kind,
-            "number": entry.number,
-            "ordinal": min(entry.ordinals),
-            "ordinals": orjson.dumps(_ranges(entry.ordinals)).decode(),
-            "reason": entry.reason,
-            "occurred_at": entry.occurred_at,
-            "received_at": entry.received_at,
-        }
-        for position, entry in enumerate(work.entries, start=first)
-    ]
-    await connection.execute(insert(schema.events), rows)
-
-
 def _flying(chunk: Chunk) -> int:
     return sum(request.posting for request in chunk.requests)
-
-
-def _ranges(ordinals: Iterable[int]) -> list[list[int]]:
-    """Ascending runs [[first, last], ...]."""
-    ranges: list[list[int]] = []
-    for ordinal in sorted(ordinals):
-        if ranges and ranges[-1][1] == ordinal - 1:
-            ranges[-1][1] = ordinal
-        else:
-            ranges.append([ordinal, ordinal])
-    return ranges
 
 
 def _row(chunk: Chunk, ordinal: int, move: Move, now: float) -> dict[str, Any]:
@@ -243,6 +215,7 @@ def _row(chunk: Chunk, ordinal: int, move: Move, now: float) -> dict[str, Any]:
         "reason": move.reason,
         "detail": move.detail,
         "updated_at": now,
+        "lost_at": now if move.new is MessageState.UNKNOWN else None,
     }
 
 

@@ -43,7 +43,6 @@ _NOT_SENT: Mapping[MessageState, str] = {
     MessageState.EXPIRED: "It was not sent: the campaign's send_before had passed.",
 }
 _LOST = "A request with it left, and the answer was lost."
-_LOST_BEFORE = "A request with it had left before, and the answer was lost."
 _GIVEN_UP = "Its outcome was unknown, and ResolveUnknownMessages gave it up."
 
 
@@ -78,12 +77,11 @@ def _of_state(history: History) -> Iterator[campaign_pb2.TimelineEntry]:
     campaign, row = history.campaign, history.message
     ended_at = campaign.created_at if campaign.ended_at is None else campaign.ended_at
     at = ended_at if row.updated_at is None else row.updated_at
+    if row.lost_at is not None:
+        why = row.detail if row.state is MessageState.UNKNOWN else ""
+        yield _entry(row.lost_at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST, why)
     if row.reason == ABANDONED and row.state is MessageState.CANCELLED:
-        # When it left is not kept: at the latest just before it was given up.
-        yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST_BEFORE)
         yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR, _GIVEN_UP)
-    elif row.state is MessageState.UNKNOWN:
-        yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST, row.detail)
     elif row.state in _NOT_SENT and not _was_refused(history):
         kind = campaign_pb2.TIMELINE_ENTRY_KIND_NOT_SENT
         yield _entry(at, kind, _NOT_SENT[row.state], row.detail or _why_ended(history))

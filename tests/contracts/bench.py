@@ -116,7 +116,9 @@ class Bench:
         )
 
     async def fold(self) -> None:
-        assert await self.ports.log.fold(limit=1000) == 0
+        """All of the log, with what is added to it by folding."""
+        while await self.ports.log.fold(limit=1000):
+            pass
 
 
 def posting(claim: Claim, *ordinals: int) -> tuple[Step, OpenRequest]:

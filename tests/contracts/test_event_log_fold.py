@@ -7,6 +7,7 @@ import pytest
 
 from domain.callback import CallbackType
 from domain.errors import TryLater
+from domain.events import START, EntryKind
 from domain.message import MessageState
 from domain.message_id import MessageKind
 from domain.suppression import Suppression, SuppressionReason
@@ -177,3 +178,30 @@ async def test_a_callback_speaks_for_a_message_that_an_operator_gave_up(bench: B
     await bench.say(number, 0, CallbackType.DELIVERED)
     await bench.fold()
     assert await bench.counts(number) == {DELIVERED: 1, MessageState.CANCELLED: 1}
+
+
+async def test_a_message_that_a_callback_proves_to_be_taken_is_logged_as_sent(bench: Bench) -> None:
+    number = await bench.lost(3)
+    await bench.say(number, 1, CallbackType.DELIVERED)
+    await bench.ports.log.fold(limit=10)
+    entries = await bench.ports.log.read(after=START, limit=10)
+    assert [(e.kind, e.ordinals) for e in entries if e.kind is EntryKind.SENT] == [
+        (EntryKind.SENT, (1,))
+    ]
+    assert await bench.ports.log.fold(limit=10) == 0
+    rows, _ = await bench.ports.campaigns.messages(number, after=0, limit=1)
+    assert (rows[0].state, rows[0].reason) == (MessageState.DELIVERED, "")
+    assert rows[0].lost_at is not None
+
+
+async def test_a_lost_answer_about_what_a_callback_has_proved_is_no_doubt(bench: Bench) -> None:
+    number = await bench.campaign(2)
+    (claim,) = await bench.claim("gone")
+    step, _ = posting(claim, 0, 1)
+    await bench.record(step)
+    await bench.say(number, 0, CallbackType.DELIVERED)
+    await bench.fold()
+    await bench.worker_dies()
+    entries = await bench.ports.log.read(after=START, limit=10)
+    assert [e.ordinals for e in entries if e.kind is EntryKind.SENT] == [(0,)]
+    assert await bench.counts(number) == {MessageState.DELIVERED: 1, MessageState.UNKNOWN: 1}

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from domain.campaign import CampaignSpec, Content, Recipient
+from domain.campaign import CampaignSpec, CampaignState, Content, Recipient
 from domain.message import MessageState
-from domain.provider import Batch, ProviderConfig, RequestType
+from domain.provider import Batch, Provider, ProviderConfig, RequestType
 from domain.provider_rules import check
 from entrypoints.bootstrap import Parts, parts, transport
 from entrypoints.settings_loader import load
 from entrypoints.simulated_esp import Behaviour, EspSettings, SimulatedEsp
+from services.change_campaign import PauseCampaign, ResumeCampaign
 from services.dispatcher import Dispatcher
 from services.send_campaign import SendCampaign
 from tests.support import eventually
@@ -37,6 +38,17 @@ class Service:
     async def counts(self, number: int) -> dict[MessageState, int]:
         counts = (await self.parts.campaigns.get(number)).counts
         return {state: n for state, n in counts.items() if n}
+
+    async def limit(self, *, max_messages: int, max_in_flight: int) -> None:
+        """Makes requests of so many messages, and so many of them at a time."""
+
+        def change(provider: Provider | None) -> ProviderConfig:
+            assert provider is not None
+            limits = replace(provider.config.limits, max_in_flight=max_in_flight)
+            batch = Batch(max_messages=max_messages)
+            return replace(provider.config, batch=batch, limits=limits)
+
+        await self.parts.providers.configure("acme", change)
 
 
 @pytest.fixture
@@ -100,3 +112,43 @@ async def test_a_campaign_reaches_the_esp_once_for_each_person(service: Service)
     }
     again = await service.send(spec, one_by_one(everyone))
     assert (again.campaign.number, again.already_existed) == (number, True)
+
+
+async def test_a_campaign_that_is_paused_in_the_middle_goes_on_where_it_was(
+    service: Service,
+) -> None:
+    people = [Recipient(f"p{i}@example.com", "P") for i in range(3000)]
+    spec = CampaignSpec(
+        request_id="r-1",
+        provider="acme",
+        content=Content(subject="s", from_name="A", from_address="a@x.org", html="<p>"),
+    )
+    await service.limit(max_messages=10, max_in_flight=2)
+    number = (await service.send(spec, one_by_one(people))).campaign.number
+    campaigns = service.parts.campaigns
+    stopping = asyncio.Event()
+    working = asyncio.create_task(service.dispatcher.run(stopping))
+
+    async def some_are_accepted() -> bool:
+        return 0 < (await service.counts(number)).get(MessageState.ACCEPTED, 0) < 2500
+
+    async def nothing_is_in_flight() -> bool:
+        return MessageState.SENDING not in await service.counts(number)
+
+    await eventually(some_are_accepted, 30)
+    await PauseCampaign(campaigns)(number)
+    await eventually(nothing_is_in_flight, 30)
+    paused = await service.counts(number)
+    assert set(paused) == {MessageState.ACCEPTED, MessageState.QUEUED}
+    assert (await campaigns.get(number)).state is CampaignState.PAUSED
+    await ResumeCampaign(campaigns, service.parts.clock)(number)
+
+    async def ended() -> bool:
+        return (await campaigns.get(number)).state.ended
+
+    await eventually(ended, 30)
+    stopping.set()
+    await working
+    assert await service.counts(number) == {MessageState.ACCEPTED: 3000}
+    counted = service.esp.counts()["messages"]
+    assert (counted["accepted"], counted["distinct"]) == (3000, 3000)

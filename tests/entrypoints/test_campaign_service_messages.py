@@ -215,7 +215,7 @@ async def test_a_timeline_tells_of_a_lost_answer_and_of_who_gave_the_message_up(
         (ATTEMPT, "A request with it left, and the answer was lost.")
     ]
     assert [(kind, text) for kind, text, _ in given_up[1:]] == [
-        (ATTEMPT, "A request with it had left before, and the answer was lost."),
+        (ATTEMPT, "A request with it left, and the answer was lost."),
         (OPERATOR, "Its outcome was unknown, and ResolveUnknownMessages gave it up."),
     ]
 

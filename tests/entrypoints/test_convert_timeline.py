@@ -29,6 +29,7 @@ CAMPAIGN = Campaign(
 CANCELLED = replace(
     CAMPAIGN, state=CampaignState.CANCELLED, state_reason="wrong list", ended_at=300.0
 )
+LOST = "A request with it left, and the answer was lost."
 NOT_SENT = campaign_pb2.TIMELINE_ENTRY_KIND_NOT_SENT
 
 
@@ -114,15 +115,25 @@ def test_a_refusal_of_the_esp_is_told_once() -> None:
 
 
 def test_what_an_operator_gave_up_has_the_attempt_that_was_lost_before() -> None:
-    stored, attempt, given_up = to_timeline(history(message(MessageState.CANCELLED, ABANDONED)))
+    row = message(MessageState.CANCELLED, ABANDONED)._replace(lost_at=150.0)
+    stored, attempt, given_up = to_timeline(history(row))
 
     assert [entry.kind for entry in (stored, attempt, given_up)] == [
         campaign_pb2.TIMELINE_ENTRY_KIND_STORED,
         campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT,
         campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR,
     ]
-    assert "had left before" in attempt.text
+    assert (attempt.text, attempt.time.seconds) == (LOST, 150)
     assert given_up.time.seconds == 200
+
+
+def test_the_attempt_whose_answer_was_lost_is_told_of_whatever_came_of_it() -> None:
+    late = events(EntryKind.CALLBACK, at=180.0, callback=CallbackType.DELIVERED)
+    row = message(MessageState.DELIVERED)._replace(lost_at=150.0)
+    assert [entry.text for entry in to_timeline(history(row, *late))[1:]] == [
+        LOST,
+        "It was delivered.",
+    ]
 
 
 def test_what_happened_comes_in_the_order_in_which_it_happened() -> None:

@@ -128,7 +128,9 @@ class FakeEventLog:
         if callback is None or entry.message_kind is not MessageKind.CAMPAIGN:
             return
         campaign, now = self._store.campaigns[entry.number], self._store.clock.now()
-        _move(campaign, entry, callback, now=now)
+        if _move(campaign, entry, callback, now=now) is MessageState.UNKNOWN:
+            # The ESP took it, as its answer would have said.
+            self._store.say_sent(campaign, [entry.message.ordinal])
         reason = SUPPRESSES[callback]
         if reason is not None:
             found = _suppression(campaign, entry, callback, reason, now=now)
@@ -165,14 +167,19 @@ def _speaks_of(entry: LogEntry, message: MessageRef) -> bool:
     return of_one and message.ordinal in entry.ordinals
 
 
-def _move(campaign: StoredCampaign, entry: LogEntry, callback: CallbackType, *, now: float) -> None:
+def _move(
+    campaign: StoredCampaign, entry: LogEntry, callback: CallbackType, *, now: float
+) -> MessageState | None:
+    """The state that the message has left, or None where it stays."""
     ordinal = entry.message.ordinal
     message = campaign.messages[ordinal]
     # What an operator gave up is counted as cancelled, and may have arrived all the same.
     old = MessageState.UNKNOWN if message.reason == ABANDONED else message.state
     new = after_callback(old, callback)
-    if new is not old:
-        campaign.put([ordinal], new, detail=entry.description or "", at=now)
+    if new is old:
+        return None
+    campaign.put([ordinal], new, detail=entry.description or "", at=now)
+    return old
 
 
 def _suppression(

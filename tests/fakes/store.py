@@ -1,14 +1,14 @@
 """What the fakes of one test share, as the adapters of one service share a database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from domain.callback import Unprocessed
 from domain.errors import EspalierError
-from domain.events import LogEntry
+from domain.events import EntryKind, LogEntry
 from domain.provider import Provider, ProviderConfig
 from domain.suppression import Suppression
 from tests.fakes.clock import FakeClock
@@ -85,3 +85,17 @@ class Store:
     def append(self, provider_id: int, entry: LogEntry) -> None:
         """Gives the entry the next position of the log."""
         self.log.append(StoredEntry(provider_id, replace(entry, position=len(self.log) + 1)))
+
+    def say_sent(self, campaign: StoredCampaign, ordinals: Sequence[int]) -> None:
+        """That the ESP took these messages, which something else than its answer has proved."""
+        now = self.clock.now()
+        if ordinals:
+            entry = LogEntry(
+                kind=EntryKind.SENT,
+                provider="",
+                number=campaign.campaign.number,
+                ordinals=tuple(ordinals),
+                occurred_at=now,
+                received_at=now,
+            )
+            self.append(campaign.campaign.provider_id, entry)

@@ -76,8 +76,10 @@ class StoredCampaign:
     ) -> None:
         """Puts messages into a state; `at` is None where their chunk alone speaks for it."""
         for ordinal in ordinals:
-            recipient = self.messages[ordinal].recipient
-            self.messages[ordinal] = MessageRow(ordinal, recipient, state, reason, detail, at)
+            before = self.messages[ordinal]
+            lost_at = at if state is MessageState.UNKNOWN else before.lost_at
+            said = (reason, detail, at, None if state is MessageState.QUEUED else lost_at)
+            self.messages[ordinal] = MessageRow(ordinal, before.recipient, state, *said)
 
     def move(self, move: Move, *, now: float) -> None:
         """Moves those of the messages that nobody else has moved meanwhile."""

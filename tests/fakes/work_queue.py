@@ -46,7 +46,7 @@ class FakeWorkQueue:
             now = self._store.clock.now()
             over = [found for found in self._held() if found[1].lease_until < now]
             for campaign, held in over:
-                _take_back(campaign, held, now=now)
+                self._take_back(campaign, held)
         return len(over)
 
     async def start_due(self) -> int:
@@ -98,6 +98,26 @@ class FakeWorkQueue:
         campaign.turn = 1 + max(one.turn for one in self._store.campaigns.values())
         return _claim(campaign, held.chunk)
 
+    def _take_back(self, campaign: StoredCampaign, held: StoredChunk) -> None:
+        """Settles what the worker that is gone left in flight, and lets others have the rest."""
+        chunk, guarantee = held.chunk, campaign.campaign.spec.guarantee
+        after, lost = chunk.abandoned(guarantee)
+        flying = tuple(o for r in chunk.requests if r.posting for o in r.ordinals)
+        if guarantee is DeliveryGuarantee.AT_MOST_ONCE:
+            move = Move(lost, MessageState.SENDING, MessageState.UNKNOWN, "ANSWER_LOST")
+        else:
+            move = Move(flying, MessageState.SENDING, MessageState.QUEUED)
+        self._move(campaign, move)
+        held.take_back(after)
+        campaign.let_go(after, now=self._store.clock.now())
+
+    def _move(self, campaign: StoredCampaign, move: Move) -> None:
+        if move.new is MessageState.UNKNOWN:
+            # No answer came, and a callback has proved that the ESP took them.
+            proved = [ordinal for ordinal in move.ordinals if campaign.is_settled(ordinal)]
+            self._store.say_sent(campaign, proved)
+        campaign.move(move, now=self._store.clock.now())
+
     def _in_flight(self, provider_id: int) -> int:
         return sum(
             request.posting
@@ -120,7 +140,7 @@ class FakeWorkQueue:
                 return Recorded.FULL
         held.chunk = held.chunk.apply(step.change)
         for move in step.moves:
-            campaign.move(move, now=now)
+            self._move(campaign, move)
         for entry in step.entries:
             self._store.append(campaign.campaign.provider_id, entry)
         campaign.let_go(held.chunk, now=now)
@@ -150,17 +170,3 @@ def _claim(campaign: StoredCampaign, chunk: Chunk) -> Claim:
         recipients=[campaign.messages[ordinal].recipient for ordinal in everyone],
         settled=frozenset(filter(campaign.is_settled, chunk.open_ordinals())),
     )
-
-
-def _take_back(campaign: StoredCampaign, held: StoredChunk, *, now: float) -> None:
-    """Settles what the worker that is gone left in flight, and lets others have the rest."""
-    chunk, guarantee = held.chunk, campaign.campaign.spec.guarantee
-    after, lost = chunk.abandoned(guarantee)
-    flying = tuple(o for r in chunk.requests if r.posting for o in r.ordinals)
-    if guarantee is DeliveryGuarantee.AT_MOST_ONCE:
-        move = Move(lost, MessageState.SENDING, MessageState.UNKNOWN, "ANSWER_LOST")
-    else:
-        move = Move(flying, MessageState.SENDING, MessageState.QUEUED)
-    campaign.move(move, now=now)
-    held.take_back(after)
-    campaign.let_go(after, now=now)

@@ -257,7 +257,6 @@ async def test_a_rejected_recipient_makes_no_duplicate_of_a_later_one(world: Wor
             "`code` is not given; `Code` is",
         ),
         (person("nobody"), "NOT_SENDABLE", "the address has no @"),
-        (Recipient("a@example.com", "A\nB", {"code": "c"}), "NOT_SENDABLE", "the name "),
     ],
 )
 async def test_a_recipient_that_cannot_be_mailed_is_rejected_and_the_others_go(

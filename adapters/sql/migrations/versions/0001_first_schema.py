@@ -138,6 +138,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Float(precision=53), nullable=False),
+        sa.Column("lost_at", sa.Float(precision=53), nullable=True),
         sa.PrimaryKeyConstraint("campaign_number", "ordinal", name=op.f("pk_messages")),
     )
     op.create_table(
