@@ -24,6 +24,20 @@ class KeyFileRefused(Exception):
         super().__init__(f"key file {path}: {message}")
 
 
+def load(path: Path) -> bytes:
+    """The 32 bytes in `path`, for data that was made with them. Raises KeyFileRefused."""
+    try:
+        return _read(path)
+    except FileNotFoundError as error:
+        raise KeyFileRefused(
+            path,
+            "it is not there, and the database has its key already, which no new one can replace; "
+            "put the file back from a backup, or give the key by secret_key",
+        ) from error
+    except OSError as error:
+        raise KeyFileRefused(path, f"it cannot be read ({error.strerror})") from error
+
+
 def load_or_create(path: Path) -> bytes:
     """The 32 bytes in `path`; where there is no file yet, one is made with random bytes.
 

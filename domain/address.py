@@ -69,7 +69,7 @@ def _fault_of_whole(address: str) -> str | None:
     if len(address.encode()) > MAX_BYTES:
         return f"is longer than {MAX_BYTES} bytes"
     if _WITH_NAME.search(address):
-        return "holds a name as well; give the address alone, without < and >"
+        return "has a name or < and > around it"
     return None
 
 
@@ -83,7 +83,7 @@ def _fault_of_local(local: str) -> str | None:
     if any(character.isspace() for character in local):
         return "has a space before the @"
     if "@" in local:
-        return "has more than one @; give one address"
+        return "has more than one @"
     if not _DOTTED_LOCAL.fullmatch(local):
         return "has a dot or a character before the @ that may only stand there in double quotes"
     return None

@@ -30,6 +30,9 @@ BAD_REQUEST_TEXT = "Bad request. Some mandatory parameter was missing."
 
 # Clocks differ; an event from further in the future than this has a wrong clock or a wrong unit.
 _CLOCK_TOLERANCE_SECONDS = 86_400.0
+# The start of the year 2000 (UTC), before which no ESP was: an earlier time is no such time at all,
+# but a clock that was never set, or a number of something else.
+_EARLIEST = 946_684_800.0
 _LONGEST_LIST_NAME = 64
 _KNOWN_KEYS = frozenset({"type", "email", "meta", "description", "timestamp"})
 
@@ -169,10 +172,10 @@ def attribute(
 def occurred_at(timestamp: float | None, *, received_at: float) -> float:
     """The ESP's time where it can be true, else the time of receipt.
 
-    A missing, zero or negative time, and one more than a day ahead (milliseconds, mostly), is not
-    believed; an impossible time is no reason to lose a bounce.
+    A missing time, one before the year 2000, and one more than a day ahead (milliseconds, mostly)
+    is not believed; an impossible time is no reason to lose a bounce.
     """
-    if timestamp is None or not 0 < timestamp <= received_at + _CLOCK_TOLERANCE_SECONDS:
+    if timestamp is None or not _EARLIEST <= timestamp <= received_at + _CLOCK_TOLERANCE_SECONDS:
         return received_at
     return float(timestamp)
 

@@ -102,11 +102,9 @@ def check_recipient(index: int, recipient: Recipient) -> Violation | None:
 
 def unsendable(recipient: Recipient) -> str | None:
     """Why nothing can be sent to this recipient while the others get their messages, or None."""
+    # The name is but a value of a placeholder, which may be anything: no line of a message.
     fault = address.fault(recipient.email)
-    if fault is not None:
-        return f"the address {fault}"
-    fault = line_fault(recipient.name)
-    return None if fault is None else f"the name {fault}"
+    return None if fault is None else f"the address {fault}"
 
 
 def _check_request_id(request_id: str) -> Iterator[Violation]:
@@ -138,7 +136,7 @@ def _check_times(spec: CampaignSpec, now: float) -> Iterator[Violation]:
     if spec.send_before <= now:
         message = "has passed already; give a later time, or leave it out"
         yield _violation("send_before", "IN_THE_PAST", message)
-    elif spec.send_at is not None and spec.send_before <= spec.send_at:
+    if spec.send_at is not None and spec.send_before <= spec.send_at:
         message = "is not after send_at, so nothing could be sent; give a later time"
         yield _violation("send_before", "BEFORE_SEND_AT", message)
 

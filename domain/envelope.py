@@ -1,20 +1,29 @@
 """What belongs to a whole request and to no single message: its URL and its headers."""
 
-import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from domain.binding import Bindings, bind
 from domain.columns import Columns, Values, query_texts, texts
+from domain.header_syntax import MAX_VALUE_CHARACTERS, unsafe_character
 from domain.provider import BasicAuthentication, ProviderConfig, RequestType
 from domain.replacements import Part, Placeholder, parts
 
-# RFC 9110 lets bytes above 0x7F pass but does not say what they mean: one ESP reads Latin-1 and
-# another UTF-8. A name that arrives mangled is worse than a message that says why it stayed.
-_UNSAFE = re.compile(r"[^\t\x20-\x7e]")
+# Beyond it practically every server answers 414, most of them far earlier. Together with the
+# headers that a provider may have, it stays below the 1 MiB that libcurl makes a request's head of.
+MAX_URL_BYTES = 65_536
+# A character is up to four bytes of UTF-8, and `%F0` is what becomes of a byte.
+_MOST_PER_CHARACTER = 12
+
+
+class Fault(NamedTuple):
+    """Why a message fits into no request: a word for programs and a sentence for people."""
+
+    reason: str
+    message: str
 
 
 class Envelope(NamedTuple):
@@ -27,23 +36,11 @@ class Envelope(NamedTuple):
         return "Envelope(***)"
 
 
-def header_fault(header: str, text: str) -> str | None:
-    """The sentence for a text that HTTP cannot carry in a header, or None."""
-    unsafe = _UNSAFE.search(text)
-    if unsafe is None:
-        return None
-    return (
-        f"header {header} would hold the character {unsafe[0]!r}; "
-        "a header carries visible ASCII characters, spaces and tabs only"
-    )
-
-
 class EnvelopeTemplate:
     """The URL and the headers of a campaign's requests; what differs per message is still open.
 
-    `open_headers` are the placeholders left in headers, each behind its header's name, and
-    `open_names` those left anywhere. `fault` is the sentence for a header that no request can
-    carry, whoever it goes to.
+    `open_names` are the placeholders that are left. `fault_of_all` is what no message can be sent
+    with, whoever it goes to.
     """
 
     def __init__(self, config: ProviderConfig, bound: Bindings) -> None:
@@ -51,9 +48,36 @@ class EnvelopeTemplate:
         url = _Line("", tuple(_url(config, bound)))
         self._url = url.parts
         self._headers = headers
-        self.open_headers = [(line.name, part) for line in headers for part in line.open_names()]
+        self._open_headers = [line for line in headers if any(line.open_names())]
+        self._url_names = list(url.open_names())
+        self._url_bytes = sum(len(part) for part in url.parts if isinstance(part, str))
         self.open_names = {name for line in (url, *headers) for name in line.open_names()}
-        self.fault = next((fault for line in headers for fault in line.faults()), None)
+        self.fault_of_all = self._first_fault(headers, dict.fromkeys(self.open_names, ""))
+
+    def fault(self, texts: Mapping[str, str]) -> Fault | None:
+        """What speaks against a message for which the open names have these texts."""
+        return self.fault_of_all or self._first_fault(self._open_headers, texts)
+
+    def _first_fault(self, headers: Iterable["_Line"], texts: Mapping[str, str]) -> Fault | None:
+        for line in headers:
+            fault = _header_fault(line.name, line.filled(texts))
+            if fault is not None:
+                return fault
+        return self._url_fault(texts)
+
+    def _url_fault(self, texts: Mapping[str, str]) -> Fault | None:
+        values = [texts[name] for name in self._url_names]
+        # Nearly all are so short that they need not be encoded to know.
+        if self._url_bytes + _MOST_PER_CHARACTER * sum(map(len, values)) <= MAX_URL_BYTES:
+            return None
+        size = self._url_bytes + sum(len(quote(value, safe="")) for value in values)
+        if size <= MAX_URL_BYTES:
+            return None
+        message = (
+            f"the URL would have {size:,} bytes, and may have {MAX_URL_BYTES:,}; "
+            "shorten the values in its query, or let the provider use POST"
+        )
+        return Fault("URL_TOO_LONG", message)
 
     def resolve(self, columns: Columns) -> Sequence[Envelope]:
         """The envelope of each message."""
@@ -82,9 +106,25 @@ class _Line(NamedTuple):
     def open_names(self) -> Iterator[str]:
         return (part.name for part in self.parts if isinstance(part, Placeholder))
 
-    def faults(self) -> Iterator[str]:
-        literals = (part for part in self.parts if isinstance(part, str))
-        return filter(None, (header_fault(self.name, literal) for literal in literals))
+    def filled(self, texts: Mapping[str, str]) -> str:
+        return "".join(part if isinstance(part, str) else texts[part.name] for part in self.parts)
+
+
+def _header_fault(name: str, value: str) -> Fault | None:
+    if len(value) > MAX_VALUE_CHARACTERS:
+        message = (
+            f"header {name} would have {len(value):,} characters, and may have "
+            f"{MAX_VALUE_CHARACTERS:,}; shorten the values in it"
+        )
+        return Fault("HEADER_TOO_LONG", message)
+    unsafe = unsafe_character(value)
+    if unsafe is None:
+        return None
+    message = (
+        f"header {name} would hold the character {unsafe!r}; "
+        "a header carries visible ASCII characters, spaces and tabs only"
+    )
+    return Fault("HEADER_VALUE_NOT_POSSIBLE", message)
 
 
 _Encode: TypeAlias = Callable[[Values], list[str]]

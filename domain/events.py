@@ -13,12 +13,10 @@ from typing import NamedTuple
 from domain.callback import CallbackType
 from domain.errors import InvalidRequest, Violation
 from domain.message_id import MessageIds, MessageKind, MessageRef
+from domain.numbers import LARGEST, read_number
 
 # The value of the event property `CT Source` for mail that a configured provider sent.
 SOURCE = "Generic email"
-
-# What a 64-bit column can hold.
-_MAX_POSITION = 2**63 - 1
 
 
 class SystemEventType(StrEnum):
@@ -206,13 +204,9 @@ def parse_cursor(text: str, *, field: str = "cursor") -> Cursor:
     if not text:
         return START
     position, _, offset = text.partition(".")
-    numbers = [int(part) for part in (position, offset) if _is_number(part)]
-    if len(numbers) != 2 or numbers[0] > _MAX_POSITION or numbers[1] > _MAX_POSITION:
+    numbers = [read_number(part) for part in (position, offset)]
+    known = [number for number in numbers if number is not None and number <= LARGEST]
+    if len(known) != 2:
         message = "is no cursor; give next_cursor of an earlier answer as it was, or leave it empty"
         raise InvalidRequest([Violation(field=field, reason="INVALID_CURSOR", message=message)])
-    return Cursor(*numbers)
-
-
-def _is_number(text: str) -> bool:
-    """Digits as `str` writes them: no sign, no leading zero, no other script, no endless number."""
-    return text.isascii() and text.isdigit() and len(text) < 20 and str(int(text)) == text
+    return Cursor(*known)

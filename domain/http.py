@@ -3,6 +3,8 @@
 TransportError
 ├── NotSent        no byte of the request reached the server's application: send it again
 └── AnswerLost     the server may have acted on it, and nobody here can know: in doubt
+
+Outside of it stands TransportBroken, a fault of the program that says nothing about the request.
 """
 
 import re
@@ -10,14 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-# They describe the connection and the body's length, and the transport makes them.
-CONNECTION_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+from domain.header_syntax import CONNECTION_HEADERS, is_name, unsafe_character
 
 # No user information: a client would make credentials of it. No blank and nothing outside ASCII.
 _ADDRESS = re.compile(r"https?://(?P<server>[\w.:\[\]%~!$&'()*+,;=-]+)(?:[/#][!-~]*)?", re.I | re.A)
 _NOT_IN_QUERY = re.compile(r"[^!-~]")
-_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
-_NOT_IN_VALUE = re.compile(r"[^\t\x20-\x7e]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -81,6 +80,15 @@ class AnswerLost(TransportError):
     """Bytes of the request may have left, and no complete answer came back."""
 
 
+class TransportBroken(Exception):
+    """The transport has come to its end by a fault of its own, and this process sends no more.
+
+    It is no TransportError, since nothing follows from it for a message: whoever takes it for an
+    attempt that failed would use up the attempts of all messages there are. Let it end the
+    process, so that a new one takes over. No byte of the request has left.
+    """
+
+
 def check(request: HttpRequest) -> None:
     """Raise ValueError for a request that HTTP cannot carry as it stands.
 
@@ -99,7 +107,7 @@ def check(request: HttpRequest) -> None:
         )
     # One search over all values is several times cheaper than one for each, and this is run for
     # every request; only a faulty one is looked at header by header.
-    if _NOT_IN_VALUE.search("".join([value for _, value in request.headers])):
+    if unsafe_character("".join([value for _, value in request.headers])) is not None:
         raise ValueError(_value_fault(request.headers))
     for name, _ in request.headers:
         fault = _name_fault(name)
@@ -115,7 +123,7 @@ def _is_address(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _name_fault(name: str) -> str | None:
-    if not name or _NOT_IN_NAME.search(name):
+    if not is_name(name):
         return f"{name!r} is no header name"
     if name.lower() in CONNECTION_HEADERS:
         return f"header {name} is made by the transport; leave it out"
@@ -123,7 +131,7 @@ def _name_fault(name: str) -> str | None:
 
 
 def _value_fault(headers: Iterable[tuple[str, str]]) -> str:
-    name = next(name for name, value in headers if _NOT_IN_VALUE.search(value))
+    name = next(name for name, value in headers if unsafe_character(value) is not None)
     return (
         f"the value of header {name} holds a character that HTTP cannot carry; "
         "visible ASCII characters, spaces and tabs are possible"

@@ -5,60 +5,62 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from domain.envelope import header_fault
 from domain.errors import Advice, Violation
+from domain.header_syntax import (
+    CONNECTION_HEADERS,
+    MAX_VALUE_CHARACTERS,
+    is_name,
+    unsafe_character,
+)
 from domain.provider import BasicAuthentication, Header, IdempotencyKey, ProviderConfig, RequestType
 from domain.replacements import Placeholder, parts
 
-# What servers take in a URL and in a header line before they answer 414 or 431.
+# What servers take in a URL before they answer 414.
 MAX_ENDPOINT_CHARACTERS = 8192
-MAX_HEADER_VALUE_CHARACTERS = 8192
 MAX_HEADER_NAME_CHARACTERS = 256
 MAX_HEADERS = 100
 MAX_CREDENTIAL_CHARACTERS = 1024
 
-# These describe the connection and the body, which the client makes; another value breaks both.
-REFUSED_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
 # Underscores are no part of a host name on the internet, and common within a company.
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+# Whoever is named in a URL of any scheme, and how to get there. Some readers end it at a backslash.
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\\]*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def url_fault(url: str, *, fragment: bool) -> str | None:
-    """Why `url` is no http(s) URL, as a sentence; `fragment` says whether it may have one."""
+    """The first of `url_faults`; None where it is a URL."""
+    return next(url_faults(url, fragment=fragment), None)
+
+
+def url_faults(url: str, *, fragment: bool) -> Iterator[str]:
+    """Why `url` is no http(s) URL, a sentence for each fault; `fragment`: whether it may have one.
+
+    Of a host nothing is said where characters are wrong that it may be made of.
+    """
     if not url.lower().startswith(("http://", "https://")):
-        return "must start with http:// or https://"
-    if not _URL_CHARACTERS.fullmatch(url):
-        return (
+        yield "must start with http:// or https://"
+    has_url_characters = _URL_CHARACTERS.fullmatch(url) is not None
+    if not has_url_characters:
+        yield (
             "holds a character that URLs cannot; percent-encode it in the path and the query, "
             "and write an international host in its xn-- form"
         )
-    try:
-        split = urlsplit(url)
-        port = split.port
-    except ValueError:
-        return "has a host or a port that is not valid; ports go from 1 to 65535"
-    if "@" in split.netloc:
-        return "holds credentials; remove them and set authentication.basic instead"
-    if not split.hostname or not _is_host(split):
-        return "has no valid host; write it as https://api.example.com/send"
-    if port == 0:
-        return "has port 0; ports go from 1 to 65535"
+    authority = _AUTHORITY.match(url)
+    if authority is not None and "@" in authority[1]:
+        yield "holds credentials; remove them and set authentication.basic instead"
+    if authority is not None and has_url_characters:
+        yield from _host_faults(url)
     if not fragment and "#" in url:
-        return "has a fragment, which is never sent; remove the # and what follows"
-    return None
+        yield "has a fragment, which is never sent; remove the # and what follows"
 
 
 def check_endpoint(endpoint: str) -> Iterator[Violation]:
     if len(endpoint) > MAX_ENDPOINT_CHARACTERS:
         message = f"is longer than {MAX_ENDPOINT_CHARACTERS} characters; move data into the body"
         yield Violation(field="http_endpoint", reason="TOO_LONG", message=message)
-        return
-    fault = url_fault(endpoint, fragment=False)
-    if fault is not None:
+    for fault in url_faults(endpoint, fragment=False):
         yield Violation(field="http_endpoint", reason="INVALID_URL", message=fault)
 
 
@@ -142,12 +144,12 @@ def _check_value(header: Header, field: str) -> Iterator[Violation]:
     if header.secret and not header.value:
         message = "is secret and missing, and none is stored for this name; give the value"
         yield Violation(field=field, reason="REQUIRED", message=message)
-    if len(header.value) > MAX_HEADER_VALUE_CHARACTERS:
-        message = f"is longer than {MAX_HEADER_VALUE_CHARACTERS} characters"
+    if len(header.value) > MAX_VALUE_CHARACTERS:
+        message = f"is longer than {MAX_VALUE_CHARACTERS} characters"
         yield Violation(field=field, reason="TOO_LONG", message=message)
     literals = (part for part in parts(header.value) if not isinstance(part, Placeholder))
     # The value may be a secret, so the sentence says what is allowed and not what was found.
-    if any(header_fault(header.name, literal) for literal in literals):
+    if any(unsafe_character(literal) is not None for literal in literals):
         message = (
             "holds a line break or another character that HTTP cannot carry; a header carries "
             "visible ASCII characters, spaces and tabs only"
@@ -160,11 +162,24 @@ def _header_name_fault(name: str) -> str | None:
         return "is missing; give the header a name, or remove it"
     if len(name) > MAX_HEADER_NAME_CHARACTERS:
         return f"is longer than {MAX_HEADER_NAME_CHARACTERS} characters"
-    if not _TOKEN.fullmatch(name):
+    if not is_name(name):
         return "is no header name; use letters, digits and !#$%&'*+-.^_`|~, and no space or colon"
-    if name.lower() in REFUSED_HEADERS:
+    if name.lower() in CONNECTION_HEADERS:
         return "is a header that every request gets as it needs to be; remove it"
     return None
+
+
+def _host_faults(url: str) -> Iterator[str]:
+    try:
+        split = urlsplit(url)
+        port = split.port
+    except ValueError:
+        yield "has a host or a port that is not valid; ports go from 1 to 65535"
+        return
+    if not split.hostname or not _is_host(split):
+        yield "has no valid host; write it as https://api.example.com/send"
+    if port == 0:
+        yield "has port 0; ports go from 1 to 65535"
 
 
 def _is_host(split: SplitResult) -> bool:

@@ -172,8 +172,7 @@ def _check_preference_center(center: PreferenceCenter) -> Iterator[Violation]:
             yield Violation(field=field, reason="REQUIRED", message=message)
         case PreferenceCenterKind.CUSTOM_URL:
             yield from _check_length(center.custom_url, field, MAX_URL_CHARACTERS)
-            fault = http_rules.url_fault(center.custom_url, fragment=True)
-            if fault is not None:
+            for fault in http_rules.url_faults(center.custom_url, fragment=True):
                 yield Violation(field=field, reason="INVALID_URL", message=fault)
     if center.custom_url and center.kind is not PreferenceCenterKind.CUSTOM_URL:
         message = f"has no meaning with {center.kind}; remove it, or choose CUSTOM_URL"

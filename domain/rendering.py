@@ -9,13 +9,16 @@ from domain.binding import bindings
 from domain.body import compile_body
 from domain.campaign import Content, Recipient
 from domain.columns import Columns
-from domain.envelope import Envelope, EnvelopeTemplate, header_fault
+from domain.envelope import Envelope, EnvelopeTemplate
 from domain.http import HttpRequest
+from domain.message_id import TOKEN_LENGTH
 from domain.payload import Payload
 from domain.provider import Batch, ProviderConfig, RequestType
 from domain.replacements import NAME, SYSTEM_NAMES, as_text, missing, own_value
 
 _ONLY_NAME = frozenset({NAME})
+# As long as every message id is, and of what it is made of.
+_SOME_MESSAGE_ID = "0" * TOKEN_LENGTH
 
 # The message ids of the recipients with these ordinals, in their order.
 MessageIdsOf: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
@@ -66,12 +69,13 @@ class Renderer:
         self._batch = config.batch or Batch(max_messages=1)
         self._message_ids = message_ids
         self._shared = content.replacements
+        self._copies = _joined(content.cc, content.bcc)
         self._envelope = EnvelopeTemplate(config, bound)
         self._payload: Payload | None = None
         if config.request_type is RequestType.POST:
             template = compile_body(config.parameters, batched=config.batch is not None)
             self._payload = Payload(template, bound, self._batch.max_messages)
-        self._checks_headers = bool(self._envelope.open_headers or self._envelope.fault)
+        self._checks_envelope = bool(self._envelope.open_names or self._envelope.fault_of_all)
         self._own_keys = self.required_keys.difference(self._shared)
 
     @property
@@ -83,12 +87,10 @@ class Renderer:
     def refusal(self, recipient: Recipient) -> Refusal | None:
         """Why nothing can be sent to this recipient, or None.
 
-        Cheap enough to ask for each of a million recipients when a campaign is accepted.
+        All of the campaign's cc and bcc are counted in. Cheap enough to ask for each of a million
+        recipients when a campaign is accepted.
         """
-        absent = self._own_keys.difference(recipient.replacements)
-        if absent and not (recipient.name and absent == _ONLY_NAME):
-            return self._missing(absent, recipient)
-        return self._header_refusal(recipient) if self._checks_headers else None
+        return self._refusal(recipient, self._copies)
 
     def render(
         self,
@@ -100,10 +102,10 @@ class Renderer:
         """The requests that carry these messages, in their order, each made when it is asked for.
 
         `cc` and `bcc` are the addresses that are not suppressed. Messages that `refusal` speaks
-        against come first, as rejections; one that alone is larger than the provider takes is
-        rejected when its turn comes.
+        against, with these copies, come first, as rejections; one that alone is larger than the
+        provider takes is rejected when its turn comes.
         """
-        copies = {"cc": ",".join(cc), "bcc": ",".join(bcc)}
+        copies = _joined(cc, bcc)
         sendable: list[Message] = []
         for message, refusal in zip(messages, self._refusals(messages, copies), strict=True):
             if refusal is None:
@@ -118,11 +120,30 @@ class Renderer:
     ) -> Iterable[Refusal | None]:
         """What speaks against each message."""
         given = [recipient.replacements for _, recipient in messages]
-        if not self._checks_headers and not any(map(self._own_keys.difference, given)):
+        if not self._checks_envelope and not any(map(self._own_keys.difference, given)):
             # The usual case, told without a call for each message.
             return repeat(None, len(messages))
-        for_all = self._copies_refusal(copies)
-        return (for_all or self.refusal(recipient) for _, recipient in messages)
+        return (self._refusal(recipient, copies) for _, recipient in messages)
+
+    def _refusal(self, recipient: Recipient, copies: Mapping[str, str]) -> Refusal | None:
+        absent = self._own_keys.difference(recipient.replacements)
+        if absent and not (recipient.name and absent == _ONLY_NAME):
+            return self._missing(absent, recipient)
+        if not self._checks_envelope:
+            return None
+        texts = {n: self._text(n, recipient, copies) for n in self._envelope.open_names}
+        fault = self._envelope.fault(texts)
+        return None if fault is None else Refusal(*fault)
+
+    def _text(self, name: str, recipient: Recipient, copies: Mapping[str, str]) -> str:
+        """The text of an open name in a header or, not yet encoded, in a query."""
+        if name == "To":
+            return recipient.email
+        if name == "MessageID":
+            return _SOME_MESSAGE_ID
+        if name in copies:
+            return copies[name]
+        return as_text(own_value(recipient, name, self._shared.get(name)))
 
     def _requests(
         self, messages: Sequence[Message], copies: Mapping[str, str]
@@ -159,22 +180,9 @@ class Renderer:
         sentences = [missing(key, given) for key in sorted(keys) if key not in own]
         return Refusal("REPLACEMENT_MISSING", "; ".join(sentences))
 
-    def _header_refusal(self, recipient: Recipient) -> Refusal | None:
-        fault = self._envelope.fault
-        for header, name in self._envelope.open_headers:
-            if name == "To":
-                fault = fault or header_fault(header, recipient.email)
-            elif name not in SYSTEM_NAMES:
-                value = own_value(recipient, name, self._shared.get(name))
-                fault = fault or header_fault(header, as_text(value))
-        return Refusal("HEADER_VALUE_NOT_POSSIBLE", fault) if fault else None
 
-    def _copies_refusal(self, copies: Mapping[str, str]) -> Refusal | None:
-        for header, name in self._envelope.open_headers:
-            fault = header_fault(header, copies.get(name, ""))
-            if fault is not None:
-                return Refusal("HEADER_VALUE_NOT_POSSIBLE", fault)
-        return None
+def _joined(cc: Iterable[str], bcc: Iterable[str]) -> Mapping[str, str]:
+    return {"cc": ",".join(cc), "bcc": ",".join(bcc)}
 
 
 def _too_large(ordinal: int, size: int, max_bytes: int) -> Rejection:

@@ -20,7 +20,7 @@ _LONGEST_RETRY_AFTER = 64
 
 
 class Outcome(StrEnum):
-    """What becomes of a request after one attempt."""
+    """What becomes of a request that was answered."""
 
     ACCEPTED = "ACCEPTED"
     """The ESP took all of its messages."""
@@ -32,8 +32,6 @@ class Outcome(StrEnum):
     """At least one of its messages is bad: send each half by itself."""
     PAUSE_CAMPAIGN = "PAUSE_CAMPAIGN"
     """The configuration is wrong: a million repeats would all fail alike."""
-    IN_DOUBT = "IN_DOUBT"
-    """Bytes left and no answer came: nobody here can know what the ESP did."""
 
 
 _BY_STATUS: Mapping[int, Outcome] = {
@@ -65,11 +63,6 @@ def classify(status: int, *, messages: int) -> Outcome:
     if outcome is Outcome.HALVE and messages <= 1:
         return Outcome.REFUSED
     return outcome
-
-
-def classify_unanswered(*, bytes_left: bool) -> Outcome:
-    """What a request without an answer has come to: refused connection, timeout, reset."""
-    return Outcome.IN_DOUBT if bytes_left else Outcome.RETRY
 
 
 def backoff(

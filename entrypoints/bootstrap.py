@@ -4,27 +4,28 @@ Everything is built by hand, from the settings down, and closed in reverse.
 """
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from adapters.curl import CurlOptions, CurlTransport
 from adapters.curl.addresses import is_public
-from adapters.key_file import KeyFileRefused, derive, load_or_create
+from adapters.key_file import KeyFileRefused, derive, load, load_or_create
 from adapters.secret_box import SecretBox
 from adapters.spooled_ledger import SpooledAddressLedger
 from adapters.sql.campaigns import SqlCampaignRepository
 from adapters.sql.database import Database
 from adapters.sql.events import SqlEventLog
-from adapters.sql.installation import WrongKey, claim_key
+from adapters.sql.installation import WrongKey, claim_key, is_claimed
 from adapters.sql.limiter import SqlLimiter
-from adapters.sql.migrate import upgrade
+from adapters.sql.opening import DatabaseRefused, file_of, open_database
 from adapters.sql.providers import SqlProviderRepository
 from adapters.sql.suppressions import SqlSuppressionRepository
 from adapters.sql.test_messages import SqlTestMessages
 from adapters.sql.work_queue import SqlWorkQueue
 from adapters.system_clock import SystemClock
+from domain.errors import TryLater
 from domain.message_id import MessageIds
 from entrypoints.settings import Settings
 from services.dispatch import DispatchChunk
@@ -118,32 +119,67 @@ class Parts:
 async def parts(settings: Settings) -> AsyncIterator[Parts]:
     """Opens the database, brought to the present schema, and closes it afterwards.
 
-    Raises CannotStart where the master key cannot be had safely, or is another database's.
+    Raises CannotStart where it cannot be opened, or where the master key cannot be had safely or is
+    another database's.
     """
+    async with _database(settings) as database:
+        with _told():
+            master = await _master_key(settings, database)
+            await claim_key(database, derive(master, "key check"))
+        yield _parts(database, master)
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    with _told():
+        _make_data_dir(settings)
+        database = await open_database(settings.database_url, clock=SystemClock())
     try:
-        master = settings.master_key() or load_or_create(settings.key_file)
-        async with _database(settings, master) as database:
-            yield _parts(database, master)
+        yield database
+    finally:
+        await database.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns what stops a start into CannotStart, which names the setting."""
+    try:
+        yield
+    except DatabaseRefused as refused:
+        raise CannotStart(f"database_url: {refused}") from refused
+    except TryLater as busy:
+        raise CannotStart(f"database_url: {busy}") from busy
     except (KeyFileRefused, WrongKey) as refused:
         raise CannotStart(str(refused)) from refused
 
 
-@asynccontextmanager
-async def _database(settings: Settings, master: bytes) -> AsyncIterator[Database]:
-    database = Database(settings.database_url, clock=SystemClock())
+def _make_data_dir(settings: Settings) -> None:
+    """Makes the folder, for its owner alone, unless both that it is for are elsewhere."""
+    file = file_of(settings.database_url)
+    if settings.secret_key is not None and (file is None or file.parent != settings.data_dir):
+        return
     try:
-        await upgrade(database)
-        await claim_key(database, derive(master, "key check"))
-        yield database
-    finally:
-        await database.close()
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"data_dir: {settings.data_dir} cannot be made ({error.strerror})"
+        raise CannotStart(why) from error
+
+
+async def _master_key(settings: Settings, database: Database) -> bytes:
+    """A key is only made for a database that has none: for any other it would be a wrong one."""
+    given = settings.master_key()
+    if given is not None:
+        return given
+    if await is_claimed(database):
+        return load(settings.key_file)
+    return load_or_create(settings.key_file)
 
 
 def _parts(database: Database, master: bytes) -> Parts:
     log = SqlEventLog(database)
     return Parts(
         clock=database.clock,
-        providers=SqlProviderRepository(database, SecretBox(master)),
+        providers=SqlProviderRepository(database, SecretBox(derive(master, "provider secrets"))),
         campaigns=SqlCampaignRepository(database),
         suppressions=SqlSuppressionRepository(database),
         log=log,

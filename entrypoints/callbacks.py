@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from structlog.typing import FilteringBoundLogger
 
 from domain.callback import MAX_BODY_BYTES, BadCallback, CallbackFault
 from domain.errors import TryLater
@@ -21,7 +22,9 @@ FindProvider = Callable[[str], Awaitable[Provider | None]]
 _PATH = r"/callbacks/{token:[A-Za-z0-9_-]{1,64}}"
 
 
-def callback_app(find_provider: FindProvider, record: RecordCallback) -> web.Application:
+def callback_app(
+    find_provider: FindProvider, record: RecordCallback, *, log: FilteringBoundLogger
+) -> web.Application:
     """An application to run with `access_log=None`; `find_provider` takes the callback token."""
 
     async def post(request: web.Request) -> web.Response:
@@ -33,6 +36,8 @@ def callback_app(find_provider: FindProvider, record: RecordCallback) -> web.App
         except BadCallback as error:
             return _json(error.answer(), status=400)
         except TryLater as error:
+            # The ESP is told nothing of the cause, and may give up before anybody looks.
+            log.warning("a callback could not be stored", exc_info=error)
             return _try_later(error)
 
     app = web.Application()

@@ -33,15 +33,19 @@ from domain.errors import (
     Violation,
 )
 from entrypoints.convert.times import to_duration
+from entrypoints.malformed import MalformedRequest, ReadableRequests, lenient, readable
 
 # The stubs ask for the messages' types, which an interceptor does not know.
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Handler: TypeAlias = Any
+# From a request, or a stream of them, and a method's name to what its servicer gets.
+Read: TypeAlias = Callable[[Any, str], Any]
 
 DOMAIN = "espalier"
 
 CODES: Mapping[type[EspalierError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    MalformedRequest: grpc.StatusCode.INVALID_ARGUMENT,
     NotFound: grpc.StatusCode.NOT_FOUND,
     AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     Conflict: grpc.StatusCode.ABORTED,
@@ -150,28 +154,34 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _guarded(self, handler: Any, method: str) -> Any:
         make, behaviour = _behaviour(handler)
+        read = ReadableRequests if handler.request_streaming else readable
         if inspect.isasyncgenfunction(behaviour):
-            guarded = self._stream(behaviour, method)
+            guarded = self._stream(behaviour, read, method)
         elif inspect.iscoroutinefunction(behaviour):
-            guarded = self._call(behaviour, method)
+            guarded = self._call(behaviour, read, method)
         else:
             # gRPC runs it in a thread; none of our servicers is of this kind.
             return handler
-        return make(guarded, handler.request_deserializer, handler.response_serializer)
+        return make(guarded, lenient(handler.request_deserializer), handler.response_serializer)
 
-    def _call(self, behaviour: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Any]:
+    def _call(
+        self, behaviour: Callable[..., Awaitable[Any]], read: Read, method: str
+    ) -> Callable[..., Any]:
         async def call(request: Any, context: Context) -> Any:
             async with self._told(context, method):
-                return await behaviour(request, context)
+                return await behaviour(read(request, method), context)
 
         return call
 
     def _stream(
-        self, behaviour: Callable[..., AsyncGenerator[Any, None]], method: str
+        self, behaviour: Callable[..., AsyncGenerator[Any, None]], read: Read, method: str
     ) -> Callable[..., Any]:
         async def stream(request: Any, context: Context) -> AsyncGenerator[Any, None]:
-            async with self._told(context, method), aclosing(behaviour(request, context)) as all_:
-                async for response in all_:
+            async with (
+                self._told(context, method),
+                aclosing(behaviour(read(request, method), context)) as responses,
+            ):
+                async for response in responses:
                     yield response
 
         return stream

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# gRPC's C core writes lines of a format of its own to standard error, between the JSON of the logs
+# and what commands say: a note at every start of a process, an address that is taken. What matters
+# of it comes as an error of Python's as well. It reads this once, when it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 import typer
 
 from entrypoints.cli import campaign, events, provider, suppressions

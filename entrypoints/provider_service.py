@@ -6,7 +6,7 @@ from domain.errors import InvalidRequest, Violation
 from domain.provider import Provider, nickname_key
 from entrypoints.convert.campaign import read_draft, read_recipients
 from entrypoints.convert.exchange import to_tried_email
-from entrypoints.convert.faults import prefixed, to_warnings
+from entrypoints.convert.faults import to_warnings
 from entrypoints.convert.provider import PREFIX, read_provider, to_config_message, to_provider
 from entrypoints.errors import Context
 from entrypoints.paging import Paging
@@ -42,12 +42,18 @@ class ProviderService(provider_pb2_grpc.ProviderServiceServicer):
         if not request.HasField("provider"):
             raise _missing("provider", "give the provider as it shall be")
         wanted = read_provider(request.provider)
+        faulty = bool(wanted.faults)
         try:
             done = await self._configure(
-                wanted, etag=request.provider.etag, validate_only=request.validate_only
+                wanted.config,
+                # Of what is refused in any case it is only asked what else is wrong with it.
+                etag="" if faulty else request.provider.etag,
+                validate_only=faulty or request.validate_only,
             )
         except InvalidRequest as error:
-            raise InvalidRequest(prefixed(error.violations, PREFIX)) from None
+            raise wanted.refusal(error.violations) from None
+        if faulty:
+            raise wanted.refusal()
         return provider_pb2.ConfigureProviderResponse(
             provider=self._configured(done),
             warnings=to_warnings(done.advice, PREFIX),

@@ -7,6 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
@@ -49,9 +51,16 @@ def check_base_url(value: str) -> str:
 
 
 def check_database_url(value: str) -> str:
-    """Only its beginning is looked at; the database says the rest."""
-    if not re.match(r"[a-z][a-z0-9+]*://", value):
-        raise ValueError("no database URL")
+    """A URL of a kind of database that SQLAlchemy has an async driver for.
+
+    Whether the driver is installed and the database there shows when it is opened.
+    """
+    try:
+        dialect = make_url(value).get_dialect()
+    except (SQLAlchemyError, ImportError) as error:
+        raise ValueError("no database URL") from error
+    if not dialect.is_async:
+        raise ValueError("no async driver")
     return value
 
 

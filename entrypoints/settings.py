@@ -28,7 +28,9 @@ PREFIX = "ESPALIER_"
 
 
 def _default_database(settings: Mapping[str, Any]) -> str:
-    return f"sqlite+aiosqlite:///{settings['data_dir']}/espalier.db"
+    # In a URL a percent sign means the two digits behind it.
+    folder = str(settings["data_dir"]).replace("%", "%25")
+    return f"sqlite+aiosqlite:///{folder}/espalier.db"
 
 
 def _default_public_url(settings: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from domain.http import HttpRequest, HttpResponse, TransportError
+from domain.http import HttpRequest, HttpResponse, TransportBroken, TransportError
 
-Outcome: TypeAlias = HttpResponse | TransportError
+Outcome: TypeAlias = HttpResponse | TransportError | TransportBroken
 
 
 class Exchange:

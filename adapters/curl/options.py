@@ -21,8 +21,13 @@ class CurlOptions:
     """Sent where a request has no User-Agent of its own."""
     ca_file: str = field(default_factory=certifi.where)
     """The certificates that servers are checked against, as a PEM file."""
-    max_connections: int = 128
-    """Also the number of requests in flight: what is more waits, and its timeout with it."""
+    max_connections: int = 1024
+    """Also the number of requests in flight: what is more waits, and its timeout with it.
+
+    A request that waits here is one that its sender holds to be on its way: if the process dies,
+    it is in doubt although nothing of it has left. The default is above every limit of requests in
+    flight that a provider may have. A connection takes a file descriptor once it is used and not
+    before, and there are fewer where the process may not open as many."""
     max_response_bytes: int = 1 << 20
     """Of a longer body the start is kept; the rest is not even read, and its connection closed."""
     connect_timeout: float = 10.0

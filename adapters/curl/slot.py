@@ -8,7 +8,7 @@ from adapters.curl.exchange import Exchange, Outcome, header_lines, parse_header
 from adapters.curl.hasty import HastyServers
 from adapters.curl.options import CurlOptions, configure, open_socket
 from adapters.curl.reasons import Failure, explain
-from domain.http import AnswerLost, HttpResponse, NotSent
+from domain.http import AnswerLost, HttpResponse, NotSent, TransportBroken
 
 _FIRST_FINAL_STATUS = 200
 # As much as every idle handle may hold on to.
@@ -53,7 +53,10 @@ class Slot:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_connect)
 
     def load(self, exchange: Exchange) -> None:
-        """Make the handle ready for this exchange; the caller adds it to libcurl's multi handle."""
+        """Make the handle ready for this exchange; the caller adds it to libcurl's multi handle.
+
+        Raises whatever libcurl says against the request; the handle is not to be used again then.
+        """
         self._carried = exchange
         self._issued = 0
         self._refused_address = None
@@ -100,9 +103,9 @@ class Slot:
         self._carried = None
         return exchange, outcome
 
-    def abandon(self, reason: str) -> tuple[Exchange, Outcome]:
-        """The exchange that ends here because the transport does."""
-        return self._exchange(), AnswerLost(reason) if self._issued else NotSent(reason)
+    def abandon(self, end: NotSent | TransportBroken) -> tuple[Exchange, Outcome]:
+        """The exchange that ends here because the transport does, as `end` says."""
+        return self._exchange(), AnswerLost(str(end)) if self._issued else end
 
     def _exchange(self) -> Exchange:
         assert self._carried is not None  # noqa: S101 - the worker asks only for what it loaded.
@@ -128,6 +131,7 @@ class Slot:
                 code=code,
                 message=message,
                 issued=self._issued,
+                sent_bytes=self.curl.getinfo(pycurl.REQUEST_SIZE),
                 timeout_seconds=exchange.timeout_seconds,
                 os_errno=self.curl.getinfo(pycurl.OS_ERRNO),
                 status=status,

@@ -37,7 +37,11 @@ class CurlTransport:
         self._delivery_due = False
 
     async def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
-        """The answer. Raises NotSent, AnswerLost, and ValueError for what HTTP cannot carry."""
+        """The answer. Raises NotSent, AnswerLost, and ValueError for what HTTP cannot carry.
+
+        Raises TransportBroken once the thread has ended by a fault of the program. It stays that
+        way: nothing that caused it is known, and a new process begins with nothing of it.
+        """
         check(request)
         if not 0 < timeout_seconds <= _LONGEST_TIMEOUT:
             raise ValueError(f"the timeout is at most {_LONGEST_TIMEOUT} s, and no less than 0")

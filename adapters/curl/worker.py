@@ -4,18 +4,23 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import pycurl
 
+from adapters.curl.descriptors import make_room
 from adapters.curl.exchange import Exchange, Outcome
 from adapters.curl.hasty import HastyServers
 from adapters.curl.options import CurlOptions
+from adapters.curl.reasons import not_begun
 from adapters.curl.slot import Slot
 from adapters.curl.watch import SocketWatch, new_poller
-from domain.http import NotSent
+from domain.http import NotSent, TransportBroken
 
 Settled: TypeAlias = tuple[Exchange, Outcome]
+# Why nothing is sent any more; a new one for each, since every error keeps its own traceback.
+End: TypeAlias = Callable[[], NotSent | TransportBroken]
 
 CLOSED = "the transport is closed"
 # Where libcurl has no timer of its own, nothing happens at the end of this; it only bounds a sleep.
@@ -26,8 +31,10 @@ class Worker:
     """Runs exchanges, `max_connections` at a time, and hands their outcomes out in batches.
 
     Every exchange that is submitted is settled once, also if the thread fails; only one whose
-    future is cancelled before it begins is dropped. `settle` is called in the thread, and after its
-    end by `submit`; `ended` is the last thing that the thread calls.
+    future is cancelled before it begins is dropped. A request that libcurl does not take fails
+    alone. If the thread fails, then by a fault of the program, and TransportBroken is the outcome
+    of all that was not issued yet. `settle` is called in the thread, and after its end by `submit`;
+    `ended` is the last thing that the thread calls.
     """
 
     def __init__(
@@ -41,15 +48,15 @@ class Worker:
         self._waiting: deque[Exchange] = deque()
         self._settled: list[Settled] = []
         self._watch = SocketWatch(new_poller())
-        self._multi = _multi(options, self._watch)
-        hasty = HastyServers()
-        self._free = [
-            Slot(options, self._watch.has_ended, hasty) for _ in range(options.max_connections)
-        ]
+        self._most = make_room(options.max_connections)
+        self._multi = _multi(self._most, self._watch)
+        # Made as they are needed: a thousand take 10 ms and 8 MB.
+        self._new_slot = partial(Slot, options, self._watch.has_ended, HastyServers())
+        self._free: list[Slot] = []
         self._busy: dict[pycurl.Curl, Slot] = {}
         self._asleep = False
         self._stop_at: float | None = None
-        self._ended_by: str | None = None
+        self._ended_by: End | None = None
         self._thread = threading.Thread(target=self._run, name="espalier-curl", daemon=True)
         self._thread.start()
 
@@ -72,25 +79,28 @@ class Worker:
         self._watch.close()
 
     def _run(self) -> None:
-        reason = CLOSED
+        end: End = partial(NotSent, CLOSED)
         try:
             while self._stop_at is None or self._drains(self._stop_at):
                 self._turn()
-        except Exception as error:
-            reason = f"the transport has failed: {type(error).__name__}"
+        except BaseException as error:
+            name = type(error).__name__
+            end = partial(TransportBroken, f"the transport has failed: {name}, a fault within it")
+            # The interpreter prints it, with its traceback.
             raise
         finally:
-            self._end(reason)
+            self._end(end)
 
     def _drains(self, stop_at: float) -> bool:
-        self._refuse_waiting(CLOSED)
+        self._refuse_waiting(partial(NotSent, CLOSED))
         return bool(self._busy) and time.monotonic() < stop_at
 
     def _turn(self) -> None:
-        if self._waiting and self._free:
+        if self._waiting and self._has_room():
             # A last look: a connection that ended together with its answer is not for the next.
             self._attend(0)
         self._admit()
+        self._hand_out()
         if self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
             # Before the wait: a transfer can begin and end within that one call.
@@ -103,20 +113,33 @@ class Worker:
         for descriptor, events in self._watch.wait(milliseconds):
             self._multi.socket_action(descriptor, events)
 
+    def _has_room(self) -> bool:
+        return len(self._busy) < self._most
+
     def _admit(self) -> None:
-        waiting, free = self._waiting, self._free
-        while free and waiting:
-            exchange = waiting.popleft()
+        while self._waiting and self._has_room():
+            exchange = self._waiting.popleft()
             if exchange.future.cancelled():
                 continue
-            slot = free.pop()
-            self._busy[slot.curl] = slot
+            try:
+                self._begin(exchange)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this one alone.
+                self._settled.append((exchange, not_begun(exchange.request, error)))
+
+    def _begin(self, exchange: Exchange) -> None:
+        slot = self._free.pop() if self._free else self._new_slot()
+        try:
             slot.load(exchange)
             self._multi.add_handle(slot.curl)
+        except Exception:
+            # Half of it is set, and the other half of another request.
+            slot.curl.close()
+            raise
+        self._busy[slot.curl] = slot
 
     def _sleep_ms(self) -> int:
-        """How long to wait for sockets. From here on `submit` wakes, if there is a free slot."""
-        self._asleep = bool(self._free)
+        """How long to wait for sockets. From here on `submit` wakes, if there is room."""
+        self._asleep = self._has_room()
         if self._asleep and self._waiting:
             return 0
         longest = _LONGEST_SLEEP_MS
@@ -146,11 +169,11 @@ class Worker:
         del self._busy[curl]
         self._free.append(slot)
 
-    def _refuse_waiting(self, reason: str) -> None:
+    def _refuse_waiting(self, end: End) -> None:
         # A list of its own: at the end `submit` may do the same in another thread.
         refused: list[Settled] = []
         while self._waiting:
-            refused.append((self._waiting.popleft(), NotSent(reason)))
+            refused.append((self._waiting.popleft(), end()))
         if refused:
             self._settle(refused)
 
@@ -159,11 +182,11 @@ class Worker:
             settled, self._settled = self._settled, []
             self._settle(settled)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, end: End) -> None:
         # Set first: an exchange submitted from now on is refused by whoever sees it first.
-        self._ended_by = reason
-        self._refuse_waiting(reason)
-        self._settled += [slot.abandon(reason) for slot in self._busy.values()]
+        self._ended_by = end
+        self._refuse_waiting(end)
+        self._settled += [slot.abandon(end()) for slot in self._busy.values()]
         self._hand_out()
         # It also lets go of the handles that are under way, and closes their connections.
         self._multi.close()
@@ -172,9 +195,9 @@ class Worker:
         self._on_end()
 
 
-def _multi(options: CurlOptions, watch: SocketWatch) -> pycurl.CurlMulti:
+def _multi(connections: int, watch: SocketWatch) -> pycurl.CurlMulti:
     multi = pycurl.CurlMulti()
-    multi.setopt(pycurl.M_MAXCONNECTS, options.max_connections)
-    multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, options.max_connections)
+    multi.setopt(pycurl.M_MAXCONNECTS, connections)
+    multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
     multi.setopt(pycurl.M_SOCKETFUNCTION, watch.update)
     return multi

@@ -101,9 +101,10 @@ async def create_schema(database: Database) -> None:
 
 
 def _engine(url: str, busy_seconds: float) -> AsyncEngine:
+    # Parameters are people's addresses, names and texts: no error and no log may hold them.
     if not url.startswith("sqlite"):
-        return create_async_engine(url)
-    engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+        return create_async_engine(url, hide_parameters=True)
+    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
 
     def prepare(connection: Any, _: object) -> None:
         _prepare_sqlite(connection, busy_seconds)

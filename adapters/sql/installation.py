@@ -21,6 +21,12 @@ class WrongKey(Exception):
         )
 
 
+async def is_claimed(database: Database) -> bool:
+    """Whether the database has its key, and so is of no use with a new one."""
+    async with database.reading() as connection:
+        return bool((await connection.execute(select(installation.c.key_check))).scalar_one())
+
+
 async def claim_key(database: Database, check: bytes) -> None:
     """Binds a new database to the key that `check` was derived from. Raises WrongKey."""
     async with database.writing() as connection:

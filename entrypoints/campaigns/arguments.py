@@ -7,15 +7,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from domain.errors import InvalidRequest, NotFound, Violation
+from domain.numbers import LARGEST, MAX_DIGITS, read_number
 from entrypoints.paging import Paging
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 MAX_REASON_CHARACTERS = 1024
-# What a campaign_id has at most, and what a column of the database holds.
-_MAX_DIGITS = 19
-_MAX_NUMBER = 2**63 - 1
 
 
 class Faults:
@@ -49,11 +47,11 @@ def campaign_number(campaign_id: str) -> int:
     """Raises NotFound besides, for a number that no campaign will ever have."""
     if not campaign_id:
         raise missing("campaign_id", "give the id of a campaign")
-    if not _is_number(campaign_id):
-        message = f"is no id; give campaign_id as the service gave it, 1 to {_MAX_DIGITS} digits"
+    number = read_number(campaign_id)
+    if number is None:
+        message = f"is no id; give campaign_id as the service gave it, 1 to {MAX_DIGITS} digits"
         raise refused("campaign_id", "INVALID_CAMPAIGN_ID", message)
-    number = int(campaign_id)
-    if number > _MAX_NUMBER:
+    if number > LARGEST:
         raise NotFound("campaign", campaign_id)
     return number
 
@@ -70,14 +68,10 @@ def last_seen(paging: Paging, page_token: str) -> int | None:
     key = paging.after(page_token)
     if not key:
         return None
-    if not _is_number(key) or int(key) > _MAX_NUMBER:
+    number = read_number(key)
+    if number is None or number > LARGEST:
         message = (
             "is no token of this listing; give the next_page_token of the page before as it was"
         )
         raise refused("page_token", "INVALID_PAGE_TOKEN", message)
-    return int(key)
-
-
-def _is_number(text: str) -> bool:
-    """Digits as `str` writes them: no sign, no leading zero, no other script, no endless number."""
-    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and str(int(text)) == text
+    return number

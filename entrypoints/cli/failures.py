@@ -36,6 +36,16 @@ _EXIT_CODES: Final = {
     grpc.StatusCode.DEADLINE_EXCEEDED: EXIT_UNAVAILABLE,
 }
 
+# What there is instead, by the beginning of the kind of thing that there is not.
+_WAYS_ELSEWHERE: Final = {
+    "provider": (
+        "`espalier provider list` shows those that there are; `espalier provider apply FILE.yaml` "
+        "makes a new one."
+    ),
+    "campaign": "`espalier campaign list` shows those that there are.",
+    "message": "`espalier campaign messages CAMPAIGN` shows a campaign's messages with their ids.",
+}
+
 # The way out, for the codes whose own message does not say it.
 _WAYS_OUT: Final = {
     grpc.StatusCode.UNIMPLEMENTED: (
@@ -78,14 +88,19 @@ def from_status(error: RpcFailure, address: str, place: Place = str) -> Failure:
     `place` turns the path of a violation into what the user knows, such as a line of a file.
     """
     code = error.code()
-    lines = [f"{_title(code)}: {error.details() or 'the service gave no reason.'}"]
-    lines += [f"  {place(field)}: {text}" for field, text in _violations(error)]
+    if violations := list(_violations(error)):
+        # The status's own text is the same once more, joined and cut.
+        lines = [f"{_title(code)}:", *(_line(field, text, place) for field, text in violations)]
+    else:
+        lines = [f"{_title(code)}: {error.details() or 'the service gave no reason.'}"]
     delay = retry_delay(error)
     if delay is not None:
         # The service itself has answered: whether it runs is no question then.
         lines.append(f"Try again in {delay:g} s: the service asks for that much patience.")
     elif code in _WAYS_OUT:
         lines.append(_WAYS_OUT[code].format(address=address))
+    elif code is grpc.StatusCode.NOT_FOUND:
+        lines += _elsewhere(error)
     return Failure("\n".join(lines), _EXIT_CODES.get(code, EXIT_FAILED))
 
 
@@ -116,6 +131,20 @@ def reported(interrupted: str = "Interrupted.") -> Iterator[None]:
 
 def _title(code: grpc.StatusCode) -> str:
     return code.name.replace("_", " ").capitalize()
+
+
+def _line(field: str, text: str, place: Place) -> str:
+    # How many did not fit is no fault of a field.
+    return f"  {place(field)}: {text}" if field else f"  {text}"
+
+
+def _elsewhere(error: RpcFailure) -> Iterator[str]:
+    for detail in _details(error):
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            kind = info.metadata["kind"].partition(" ")[0]
+            if kind in _WAYS_ELSEWHERE:
+                yield _WAYS_ELSEWHERE[kind]
 
 
 def _violations(error: RpcFailure) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
-from typing import Annotated, Any
+from itertools import chain, repeat
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -35,14 +36,8 @@ JsonLines = Annotated[
     ),
 ]
 
-# What a line of a pipe may hold: without a terminal nothing is cut off at 80 columns.
-_PIPE_WIDTH = 400
-
-
-def console() -> Console:
-    """Return a console on the present standard output."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+# Would break a row, or a cell, in two.
+_BREAKS: Final = str.maketrans("\t\r\n", "   ")
 
 
 def as_dict(message: Message) -> dict[str, Any]:
@@ -63,24 +58,37 @@ def print_json_line(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
-    """Print rows under their headings, or the sentence `empty` where there are none."""
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        # Text, since what a caller wrote may look like Rich's markup.
-        table.add_row(*(Text(cell) for cell in row))
-    if table.row_count:
-        console().print(table)
-    else:
+    """Print rows under their headings, or the sentence `empty` where there are none.
+
+    A terminal gets columns; what is no terminal a row a line, with a tab between two cells.
+    """
+    console, found = Console(highlight=False), list(rows)
+    if not found:
         typer.echo(empty)
+    elif console.is_terminal:
+        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        for row in found:
+            # Text, since what a caller wrote may look like Rich's markup.
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+    else:
+        for row in (columns, *found):
+            typer.echo("\t".join(cell.translate(_BREAKS) for cell in row))
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and values below each other; empty values are left out."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in facts.items():
-        if value:
+    console, shown = Console(highlight=False), {n: v for n, v in facts.items() if v}
+    width = max(map(len, shown), default=0)
+    if console.is_terminal:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for name, value in shown.items():
             table.add_row(Text(name, style="bold"), Text(value))
-    console().print(table)
+        console.print(table)
+        return
+    for name, value in shown.items():
+        for begin, line in zip(chain([name], repeat("")), value.splitlines(), strict=False):
+            typer.echo(f"{begin:<{width}}  {line}".rstrip())
 
 
 def print_warnings(warnings: Iterable[ApiWarning], place: Place = str) -> None:

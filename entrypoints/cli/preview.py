@@ -19,6 +19,7 @@ from entrypoints.cli.output import (
     print_table,
     print_warnings,
 )
+from entrypoints.cli.recipient_places import RecipientPlaces
 from entrypoints.cli.recipients import read_chunks
 from entrypoints.cli.spec import spec_of
 from espalier.v1 import campaign_pb2
@@ -71,8 +72,9 @@ def preview(
         request = campaign_pb2.PreviewCampaignRequest(campaign=spec, recipients=people)
         return await client.campaigns.PreviewCampaign(request, timeout=CALL_TIMEOUT)
 
-    response = run(address, work)
-    print_warnings(response.warnings)
+    place = RecipientPlaces(recipients)
+    response = run(address, work, place)
+    print_warnings(response.warnings, place)
     if json:
         print_json(as_dict(response))
         return

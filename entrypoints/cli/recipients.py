@@ -25,6 +25,8 @@ CHUNK: Final = 1_000
 _EXACT_INTEGERS: Final = 2**53
 
 _KEYS: Final = {"email", "name", "replacements"}
+# What spreadsheets write instead of a comma, in some languages or when told to.
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs"}
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -34,17 +36,25 @@ def read_chunks(path: Path, size: int = CHUNK) -> Iterator[list[Recipient]]:
     Failure: the file cannot be read, is of another kind, or a line is not valid; it names
     `file:line`. What stood before that line has been yielded by then.
     """
+    recipients = (recipient for _, recipient in read_with_lines(path))
+    while chunk := list(islice(recipients, size)):
+        yield chunk
+
+
+def read_with_lines(path: Path) -> Iterator[tuple[int, Recipient]]:
+    """Yield the file's recipients in order, each with the line (from 1) where it begins.
+
+    Failure: as in read_chunks.
+    """
     read = _reader_of(path)
     try:
         with path.open("rb") as file:
-            recipients = read(path, file)
-            while chunk := list(islice(recipients, size)):
-                yield chunk
+            yield from read(path, file)
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}.", EXIT_INVALID) from error
 
 
-def _reader_of(path: Path) -> Callable[[Path, BinaryIO], Iterator[Recipient]]:
+def _reader_of(path: Path) -> Callable[[Path, BinaryIO], Iterator[tuple[int, Recipient]]]:
     readers = {".csv": _read_csv, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -54,7 +64,7 @@ def _reader_of(path: Path) -> Callable[[Path, BinaryIO], Iterator[Recipient]]:
     return reader
 
 
-def _read_csv(path: Path, file: BinaryIO) -> Iterator[Recipient]:
+def _read_csv(path: Path, file: BinaryIO) -> Iterator[tuple[int, Recipient]]:
     rows = csv.reader(_text_lines(path, file), strict=True)
     heading = _heading(path, next(_csv_rows(path, rows), (1, []))[1])
     for line, row in _csv_rows(path, rows):
@@ -65,7 +75,8 @@ def _read_csv(path: Path, file: BinaryIO) -> Iterator[Recipient]:
                 path, line, f"it has {len(row)} values, and the heading {len(heading)} columns"
             )
         values = dict(zip(heading, row, strict=True))
-        yield _recipient(path, line, values.pop("email"), values.pop("name", ""), values)
+        email, name = values.pop("email"), values.pop("name", "")
+        yield line, _recipient(path, line, email, name, values)
 
 
 def _csv_rows(path: Path, rows: Any) -> Iterator[tuple[int, list[str]]]:
@@ -83,7 +94,8 @@ def _csv_rows(path: Path, rows: Any) -> Iterator[tuple[int, list[str]]]:
 def _heading(path: Path, row: list[str]) -> list[str]:
     names = [name.strip() for name in row]
     if "email" not in names:
-        raise _failure(path, 1, "the heading must have a column `email`")
+        text = f"the heading must have a column `email`{_way_to_a_heading(names)}"
+        raise _failure(path, 1, text)
     for name in names:
         if not name or names.count(name) > 1:
             problem = f"column `{name}` stands there twice" if name else "a column has no name"
@@ -91,7 +103,20 @@ def _heading(path: Path, row: list[str]) -> list[str]:
     return names
 
 
-def _read_json_lines(path: Path, file: BinaryIO) -> Iterator[Recipient]:
+def _way_to_a_heading(names: list[str]) -> str:
+    """Return what a heading without `email` needs, as the end of a sentence, if it can be seen."""
+    for separator, plural in _SEPARATORS.items():
+        if any(separator in name for name in names):
+            return f"; separate columns with commas, not with {plural}"
+    for name in names:
+        if name.lower() == "email":
+            return f"; write `{name}` as `email`, in lower case"
+    if any("@" in name for name in names):
+        return "; this line is a recipient already: put one such as `email,name` above it"
+    return ""
+
+
+def _read_json_lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, Recipient]]:
     for line, text in enumerate(_text_lines(path, file), start=1):
         if not text.strip():
             continue
@@ -99,14 +124,14 @@ def _read_json_lines(path: Path, file: BinaryIO) -> Iterator[Recipient]:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise _failure(path, line, f"not valid JSON: {error}") from error
-        yield _from_json(path, line, value)
+        yield line, _from_json(path, line, value)
 
 
 def _from_json(path: Path, line: int, value: object) -> Recipient:
     if not isinstance(value, dict):
         raise _failure(path, line, "each line must be a JSON object")
     if unknown := [key for key in value if key not in _KEYS]:
-        raise _failure(path, line, f"unknown key `{unknown[0]}`: put it under `replacements`")
+        raise _failure(path, line, _about_key(unknown[0]))
     email, name = value.get("email"), value.get("name") or ""
     replacements = value.get("replacements") or {}
     if not isinstance(email, str) or not isinstance(name, str):
@@ -116,6 +141,12 @@ def _from_json(path: Path, line: int, value: object) -> Recipient:
     if (number := inexact_integer(replacements)) is not None:
         raise _failure(path, line, f"{number} is too large for an exact number: make it a string")
     return _recipient(path, line, email, name, replacements)
+
+
+def _about_key(key: str) -> str:
+    lowered = key.lower()
+    way_out = f"write it `{lowered}`" if lowered in _KEYS else "put it under `replacements`"
+    return f"unknown key `{key}`: {way_out}"
 
 
 def inexact_integer(value: object) -> int | None:

@@ -17,6 +17,7 @@ from entrypoints.cli.client import DEFAULT_ADDRESS, Address, run
 from entrypoints.cli.failures import from_status, reported
 from entrypoints.cli.output import Json, as_dict, print_json, print_warnings
 from entrypoints.cli.progress import goes_on, watch
+from entrypoints.cli.recipient_places import RecipientPlaces
 from entrypoints.cli.spec import spec_of
 from entrypoints.cli.summary import end_with_state, print_summary
 from entrypoints.cli.upload import upload
@@ -148,7 +149,7 @@ def _upload(
         call = cast(grpc.Call, error)
         if call.code() in _IN_DOUBT:
             _tell_way_to_repeat(spec.request_id)
-        raise from_status(call, address) from error
+        raise from_status(call, address, RecipientPlaces(recipients)) from error
     except KeyboardInterrupt:
         _tell_way_to_repeat(spec.request_id)
         raise

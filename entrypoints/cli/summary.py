@@ -31,6 +31,11 @@ def print_summary(campaign: campaign_pb2.Campaign) -> None:
             f"It is paused. Once the cause is dealt with, go on with "
             f"`espalier campaign resume {campaign.campaign_id}`."
         )
+    if campaign.counts.rejected:
+        typer.echo(
+            f"{campaign.counts.rejected:,} rejected: see why with `espalier campaign messages "
+            f"{campaign.campaign_id} --state rejected`."
+        )
     if campaign.counts.unknown:
         typer.echo(_about_unknown(campaign))
 

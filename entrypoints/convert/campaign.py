@@ -1,6 +1,10 @@
 """Campaigns: what callers ask for, their recipients, and how campaigns and messages stand."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from domain import campaign_rules
 from domain.campaign import (
@@ -38,22 +42,25 @@ _NONE: Mapping[str, JsonValue] = {}
 def read_spec(message: common_pb2.CampaignSpec) -> CampaignSpec:
     """What a caller wants to send.
 
-    What the domain has no value for raises InvalidRequest, together with what is wrong with the
-    content, every field with `campaign.` before it.
+    What the domain has no value for raises InvalidRequest, together with all else that is wrong,
+    every field with `campaign.` before it.
     """
-    faults = list(_faults(message))
-    if faults:
-        raise InvalidRequest([*faults, *campaign_rules.check_content(read_content(message))])
-    guarantee = message.delivery_guarantee
-    return CampaignSpec(
+    spec = CampaignSpec(
         request_id=message.request_id,
         provider=message.provider,
         content=read_content(message),
         name=message.name,
-        guarantee=GUARANTEES.of_proto.get(guarantee, DeliveryGuarantee.AT_MOST_ONCE),
-        send_at=from_timestamp(message.send_at) if message.HasField("send_at") else None,
-        send_before=_send_before(message),
+        guarantee=GUARANTEES.of_proto.get(
+            message.delivery_guarantee, DeliveryGuarantee.AT_MOST_ONCE
+        ),
+        send_at=_time(message, "send_at"),
+        send_before=_time(message, "send_before"),
     )
+    faults = list(_faults(message))
+    if faults:
+        # What time it is matters to one rule alone, and is not known here.
+        raise InvalidRequest([*faults, *campaign_rules.check_spec(spec, now=-math.inf)])
+    return spec
 
 
 def read_draft(message: common_pb2.CampaignSpec) -> CampaignSpec:
@@ -151,8 +158,14 @@ def _to_message(campaign_number: int, row: MessageRow, token: str) -> campaign_p
     )
 
 
-def _send_before(message: common_pb2.CampaignSpec) -> float | None:
-    return from_timestamp(message.send_before) if message.HasField("send_before") else None
+def _time(
+    message: common_pb2.CampaignSpec, name: Literal["send_at", "send_before"]
+) -> float | None:
+    """None where none is given, and where what is given is among the faults."""
+    time: Timestamp = getattr(message, name)
+    if not message.HasField(name) or timestamp_fault(time, name) is not None:
+        return None
+    return from_timestamp(time)
 
 
 def _faults(message: common_pb2.CampaignSpec) -> Iterator[Violation]:

@@ -6,13 +6,11 @@ from domain.address import address_key
 from domain.errors import InvalidRequest, Violation
 from domain.event_filter import EventFilter
 from domain.message_id import MessageIds, MessageKind, MessageRef
+from domain.numbers import LARGEST, read_number
 from domain.provider import nickname_key
 from entrypoints.convert.event import EVENT_TYPES
 from entrypoints.convert.times import from_timestamp, timestamp_fault
 from espalier.v1 import event_pb2
-
-# What a 64-bit column holds.
-_MAX_NUMBER = 2**63 - 1
 
 
 def read_event_filter(
@@ -62,10 +60,8 @@ def _faults(message: event_pb2.EventFilter, may_end: bool) -> Iterator[Violation
 
 def _campaign_number(campaign_id: str) -> int | None:
     """None for an empty id, and for one that no campaign can have."""
-    if not (campaign_id.isascii() and campaign_id.isdigit() and len(campaign_id) < 20):
-        return None
-    number = int(campaign_id)
-    return number if str(number) == campaign_id and number <= _MAX_NUMBER else None
+    number = read_number(campaign_id)
+    return number if number is not None and number <= LARGEST else None
 
 
 def _message(message_id: str, ids: MessageIds) -> MessageRef | None:

@@ -1,7 +1,8 @@
 """Providers: what a ConfigureProvider asks for, and what an answer shows. Secrets only go in."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from domain import provider_rules
 from domain.errors import InvalidRequest, Violation
@@ -35,25 +36,30 @@ PREFERENCE_CENTERS = pair(
 )
 # What is right of these depends on the request type.
 _OF_ONE_TYPE = ("parameters", "query_parameters", "batch")
-# Stands in for a secret that may be stored, while everything else is checked.
-_STORED = "stored"
 _DEFAULT_KEY = IdempotencyKey()
 
 
-def read_provider(message: provider_pb2.Provider) -> ProviderConfig:
-    """The configuration asked for; an empty secret in it means the one that is stored.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedProvider:
+    """The configuration that a message asks for; an empty secret in it means the one stored.
 
-    What the domain has no value for (no request type, say) raises InvalidRequest, together with
-    all else that is wrong, every field with `provider.` before it.
+    `faults` are where the message says what the domain has no value for (no request type, say).
+    Something stands in there, so that all else can be checked; it is not to be stored.
     """
-    config = _config(message)
-    faults = list(_faults(message))
-    if faults:
-        known = REQUEST_TYPES.of_proto.get(message.request_type) is not None
-        rest, _ = provider_rules.check(_with_stored(config))
-        faults += [v for v in rest if known or not v.field.startswith(_OF_ONE_TYPE)]
-        raise InvalidRequest(prefixed(faults, PREFIX))
-    return config
+
+    config: ProviderConfig
+    faults: tuple[Violation, ...]
+
+    def refusal(self, others: Iterable[Violation] = ()) -> InvalidRequest:
+        """All that is wrong, with `others` found in the configuration; fields of the request."""
+        known = all(fault.field != "request_type" for fault in self.faults)
+        rest = (v for v in others if known or not v.field.startswith(_OF_ONE_TYPE))
+        return InvalidRequest(prefixed([*self.faults, *rest], PREFIX))
+
+
+def read_provider(message: provider_pb2.Provider) -> WantedProvider:
+    """What a caller wants a provider to be."""
+    return WantedProvider(config=_config(message), faults=tuple(_faults(message)))
 
 
 def to_config_message(config: ProviderConfig) -> provider_pb2.Provider:
@@ -99,7 +105,7 @@ def to_provider(provider: Provider, *, callback_url: str, now: float) -> provide
 def _config(message: provider_pb2.Provider) -> ProviderConfig:
     return ProviderConfig(
         nickname=message.nickname,
-        # Stands in until `_faults` has refused what is none; never returned.
+        # Stands in for what is none, which is among the faults.
         request_type=REQUEST_TYPES.of_proto.get(message.request_type, RequestType.POST),
         http_endpoint=message.http_endpoint,
         basic=_basic(message.authentication),
@@ -135,17 +141,6 @@ def _faults(message: provider_pb2.Provider) -> Iterator[Violation]:
             yield fault
 
 
-def _with_stored(config: ProviderConfig) -> ProviderConfig:
-    basic = config.basic
-    if basic is not None:
-        basic = replace(basic, password=basic.password or _STORED)
-    headers = tuple(
-        replace(header, value=header.value or _STORED) if header.secret else header
-        for header in config.headers
-    )
-    return replace(config, basic=basic, headers=headers)
-
-
 def _basic(message: provider_pb2.Authentication) -> BasicAuthentication | None:
     if message.WhichOneof("method") != "basic":
         return None
@@ -158,7 +153,11 @@ def _batch(message: provider_pb2.Batch) -> Batch:
 
 
 def _preference_center(message: provider_pb2.PreferenceCenter) -> PreferenceCenter:
-    kind = PREFERENCE_CENTERS.of_proto.get(message.kind, PreferenceCenterKind.NONE)
+    none = PreferenceCenterKind.NONE
+    if message.kind and message.custom_url:
+        # Where the kind is unknown, the URL is still to be checked as one.
+        none = PreferenceCenterKind.CUSTOM_URL
+    kind = PREFERENCE_CENTERS.of_proto.get(message.kind, none)
     return PreferenceCenter(kind=kind, custom_url=message.custom_url)
 
 
@@ -171,13 +170,18 @@ def _limits(message: provider_pb2.Limits) -> Limits:
         given = replace(given, max_messages_per_second=message.max_messages_per_second)
     if message.HasField("max_in_flight"):
         given = replace(given, max_in_flight=message.max_in_flight)
-    if message.HasField("timeout"):
+    if _is_given(message, "timeout"):
         given = replace(given, timeout_seconds=from_duration(message.timeout))
     if message.HasField("max_attempts"):
         given = replace(given, max_attempts=message.max_attempts)
-    if message.HasField("retry_deadline"):
+    if _is_given(message, "retry_deadline"):
         given = replace(given, retry_deadline_seconds=from_duration(message.retry_deadline))
     return given
+
+
+def _is_given(message: provider_pb2.Limits, name: Literal["timeout", "retry_deadline"]) -> bool:
+    """Whether there is a duration, and one that is none of the faults."""
+    return message.HasField(name) and duration_fault(getattr(message, name), name) is None
 
 
 def _idempotency_key(message: provider_pb2.IdempotencyKey) -> IdempotencyKey:

@@ -41,7 +41,7 @@ async def serve(
         transport = await stack.enter_async_context(bootstrap.transport(settings))
         for upkeep in (keep_folding(parts.log), keep_sweeping(parts.campaigns, parts.clock)):
             await stack.enter_async_context(_running(upkeep, stopping))
-        app = callback_app(parts.providers.by_callback_token, parts.record_callback())
+        app = callback_app(parts.providers.by_callback_token, parts.record_callback(), log=log)
         add_probes(app, read_log=parts.log.head, serving=serving, stopping=stopping)
         host, port = host_and_port(settings.callback_address)
         web = Web(app, host=host, port=port)

@@ -24,7 +24,15 @@ def run_service(config: Path | None) -> None:
     if config is not None:
         environ["ESPALIER_CONFIG"] = str(config.absolute())
     log = structlog.get_logger()
-    _run(serve(settings, environ=environ, log=log, say=log.info))
+    # JSON is for programs: whoever sits at the terminal is told in words as well.
+    at_terminal = settings.log_format == "json" and sys.stdout.isatty()
+
+    def say(text: str) -> None:
+        log.info(text)
+        if at_terminal:
+            typer.echo(f"espalier: {text}")
+
+    _run(serve(settings, environ=environ, log=log, say=say))
 
 
 def run_dispatcher(*, supervised: bool) -> None:

@@ -1,6 +1,8 @@
 """The HTTP server: the public callback URL, and what an orchestrator asks."""
 
 import asyncio
+import errno
+import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -37,6 +39,22 @@ def _not_ready(why: str) -> web.Response:
     return web.json_response({"status": why}, status=503)
 
 
+def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> OSError:
+    """`error` itself does not say which setting to change."""
+    match error:
+        case socket.gaierror():
+            why = f"{error.strerror}; is the host's name right?"
+        case OSError(errno=errno.EADDRINUSE):
+            why = "another process listens there"
+        case OSError():
+            why = error.strerror or str(error)
+        case _:
+            why = "that is no host's name"
+    text = f"callback_address {host}:{port} cannot be listened on ({why})"
+    number = error.errno if isinstance(error, OSError) else None
+    return OSError(number or errno.EADDRNOTAVAIL, text)
+
+
 class Web:
     """Listens once started; `port` is the bound one."""
 
@@ -48,8 +66,11 @@ class Web:
     async def start(self) -> None:
         """Raises OSError where the address cannot be had."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, self._host, self.port).start()
+        except (OSError, UnicodeError) as error:
+            await self._runner.cleanup()
+            raise _cannot_listen(self._host, self.port, error) from error
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

@@ -191,25 +191,6 @@ async def test_descriptors_are_given_back(server: RawServer) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_fault_in_the_thread_is_told_to_everyone_who_waits(server: RawServer) -> None:
-    transport = narrow(2)
-    server.behaviour = say_nothing
-    in_flight = asyncio.create_task(transport.send(request_to(server), timeout_seconds=PATIENT))
-    await eventually(lambda: len(server.received) == 1)
-    # What no type checker would let through, and libcurl does not take.
-    faulty = HttpRequest(method="POST", url=server.url(), body=object())  # type: ignore[arg-type]
-
-    with pytest.raises(NotSent, match="the transport has failed: TypeError"):
-        await transport.send(faulty, timeout_seconds=PATIENT)
-    with pytest.raises(AnswerLost, match="the transport has failed: TypeError"):
-        await in_flight
-    with pytest.raises(NotSent, match="the transport has failed: TypeError"):
-        await transport.send(request_to(server), timeout_seconds=PATIENT)
-
-    await transport.close()
-
-
 @pytest.fixture
 def many_descriptors() -> Iterator[None]:
     """The lowest 1,024 descriptors are taken, which is where select(2) ends."""

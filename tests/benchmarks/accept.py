@@ -107,7 +107,7 @@ async def configure(address: str) -> None:
         http_endpoint="http://127.0.0.1:9/",
         parameters=_TEMPLATE,
     )
-    violations, _ = check(read_provider(provider))
+    violations, _ = check(read_provider(provider).config)
     if violations:
         raise SystemExit(f"the benchmark's provider is refused: {violations}")
     async with grpc.aio.insecure_channel(address) as channel:

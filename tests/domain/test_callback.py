@@ -166,6 +166,9 @@ def test_any_number_is_a_timestamp_by_form(timestamp: float) -> None:
         (None, RECEIVED_AT),
         (0, RECEIVED_AT),
         (-5, RECEIVED_AT),
+        # 2000-01-01T00:00:00Z, and the second before it.
+        (946_684_800, 946_684_800.0),
+        (946_684_799, RECEIVED_AT),
         # Milliseconds where seconds were asked for.
         (1425744000000, RECEIVED_AT),
         (RECEIVED_AT + 3600, RECEIVED_AT + 3600),

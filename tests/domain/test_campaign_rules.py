@@ -107,7 +107,7 @@ def test_a_good_campaign_is_taken(good: CampaignSpec) -> None:
             content(from_address="Acme <deals@example.com>"),
             "campaign.from_address",
             "INVALID_ADDRESS",
-            "holds a name as well; give the address alone",
+            "has a name or < and > around it; give one address, such as news@example.com",
         ),
         (
             content(from_address="$$sender@example.com"),
@@ -194,11 +194,13 @@ def test_all_that_is_wrong_is_reported_together() -> None:
         request_id="",
         provider="",
         content=Content(subject="\n", from_address="x", cc=("y",), replacements={"cc": "z"}),
+        send_at=2.0,
         send_before=1.0,
     )
     assert [violation.field for violation in check_spec(bad, now=NOW)] == [
         "campaign.request_id",
         "campaign.provider",
+        "campaign.send_before",
         "campaign.send_before",
         "campaign.subject",
         "campaign.from_address",
@@ -310,14 +312,6 @@ def test_a_recipient_with_an_address_refuses_nothing(recipient: Recipient) -> No
             Recipient("sara@example.com\r\n"),
             "the address holds a line break, a control character or an invisible one; type it anew",
         ),
-        (
-            Recipient("sara@example.com", "Sara\nBcc: tom@example.com"),
-            "the name holds a line break or another control character; remove it",
-        ),
-        (
-            Recipient("sara@example.com", "n" * 999),
-            "the name is longer than 998 characters, which no mail line may be",
-        ),
     ],
 )
 def test_an_impossible_recipient_costs_its_own_message_alone(
@@ -327,5 +321,6 @@ def test_an_impossible_recipient_costs_its_own_message_alone(
     assert check_recipient(0, recipient) is None
 
 
-def test_a_possible_recipient_is_sendable() -> None:
-    assert unsendable(Recipient("sara@example.com", "Sara, née Ü")) is None
+@pytest.mark.parametrize("name", ["", "Sara, née Ü", "Sara\nBcc: tom@example.com", "n" * 999])
+def test_a_name_is_a_value_like_any_other_and_costs_no_message(name: str) -> None:
+    assert unsendable(Recipient("sara@example.com", name)) is None

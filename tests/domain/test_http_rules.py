@@ -118,7 +118,7 @@ REFUSALS = [
         post(basic=BASIC, headers=(header(), header("authorization", "Bearer k"))),
         "headers[1].name",
         "AUTHORIZATION_TWICE",
-        "remove this header, or the authentication",
+        "is what authentication.basic sends already; remove this header, or the authentication",
     ),
     # headers
     (post(headers=(header(""),)), "headers[0].name", "INVALID_HEADER_NAME", "is missing"),
@@ -229,6 +229,30 @@ def test_a_fault_is_refused_with_its_field_its_reason_and_the_way_out(
     (violation,) = check(config)[0]
     assert (violation.field, violation.reason) == (field, reason)
     assert sentence in violation.message
+
+
+@pytest.mark.parametrize(
+    ("url", "sentences"),
+    [
+        (
+            "ftp://u:p@host/#f",
+            ["must start with http", "holds credentials", "has a fragment"],
+        ),
+        ("ftp://", ["must start with http", "has no valid host"]),
+        ("api.example.com/a b#f", ["must start with http", "percent-encode", "has a fragment"]),
+        ("https://u@:99999/#", ["holds credentials", "1 to 65535", "has a fragment"]),
+        ("https://u@a..b:0", ["holds credentials", "has no valid host", "has port 0"]),
+        # Of a host with such a character nothing more is said.
+        ("https://sara:pw@bücher.example", ["percent-encode", "holds credentials"]),
+        ("https://u@" + "x" * 8192 + "/", ["is longer than 8192", "holds credentials"]),
+    ],
+)
+def test_all_that_is_wrong_with_a_url_is_told_at_once(url: str, sentences: list[str]) -> None:
+    found = check(post(http_endpoint=url))[0]
+    assert {violation.field for violation in found} == {"http_endpoint"}
+    assert len(found) == len(sentences)
+    for violation, sentence in zip(found, sentences, strict=True):
+        assert sentence in violation.message
 
 
 def test_no_sentence_repeats_a_secret() -> None:

@@ -157,7 +157,8 @@ REFUSALS = [
         center("SYSTEM"),
         "preference_center.kind",
         "NOT_AVAILABLE_YET",
-        "the page comes with a later version; use CUSTOM_URL with a page of your own, or NONE",
+        "cannot be SYSTEM yet: the page comes with a later version; "
+        "use CUSTOM_URL with a page of your own, or NONE",
     ),
     (
         center("CUSTOM_URL"),

@@ -49,6 +49,12 @@ def test_a_value_arrives_as_it_was_given(value: Any, whole: Any, inside: str) ->
     assert type(found["whole"]) is type(whole)
 
 
+@pytest.mark.parametrize("name", ['Sara\r\nBcc: "tom"', "$$To", "n" * 999])
+def test_a_recipient_s_name_arrives_as_it_was_given(name: str) -> None:
+    found = one('["$$name", "<$$name>"]', (1, Recipient("p1@example.com", name)))
+    assert found == [name, f"<{name}>"]
+
+
 def test_what_is_no_placeholder_goes_out_as_it_was_written() -> None:
     template = '{"n": [1.0, 1E400, 12345678901234567890123, -0], "$$x": "$$5 $$ é\\u0041\\n", }'
     (request,) = requests(provider(template), [person(1)])

@@ -79,6 +79,14 @@ def test_a_value_that_a_header_cannot_carry_rejects_that_message_only(value: str
     assert sending.refusal(messages[0][1]) is None
 
 
+def test_a_name_of_two_lines_rejects_the_message_that_has_it_in_a_header() -> None:
+    sending = renderer(provider('["$$To"]', headers={"X-Name": "$$name"}))
+    refusal = sending.refusal(Recipient("a@example.com", "Sara\nX-Evil: 1"))
+    assert refusal is not None
+    assert refusal.reason == "HEADER_VALUE_NOT_POSSIBLE"
+    assert sending.refusal(Recipient("a@example.com", "Sara")) is None
+
+
 def test_a_tab_and_all_visible_ascii_characters_pass() -> None:
     value = "\t" + "".join(map(chr, range(0x20, 0x7F)))
     assert headers_of({"X-User": "$$user"}, person(1, user=value))["X-User"] == value

@@ -13,7 +13,6 @@ from domain.retry import (
     Outcome,
     backoff,
     classify,
-    classify_unanswered,
     retry_after,
     retry_at,
 )
@@ -65,14 +64,6 @@ def test_a_status_decides_what_becomes_of_a_request(
     assert classify(status, messages=1) is alone
     assert classify(status, messages=2) is in_a_batch
     assert classify(status, messages=1000) is in_a_batch
-
-
-def test_a_request_that_never_left_is_sent_again() -> None:
-    assert classify_unanswered(bytes_left=False) is Outcome.RETRY
-
-
-def test_a_request_that_left_without_an_answer_is_in_doubt() -> None:
-    assert classify_unanswered(bytes_left=True) is Outcome.IN_DOUBT
 
 
 @pytest.mark.parametrize(

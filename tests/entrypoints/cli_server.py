@@ -14,6 +14,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
 
+from domain.errors import EspalierError
+from entrypoints.errors import to_status
 from entrypoints.main import app
 from espalier.v1 import (
     campaign_pb2_grpc,
@@ -80,6 +82,11 @@ def refuse(context: grpc.ServicerContext, code: int, message: str, **violations:
         ]
     )
     _end(context, code, message, bad_request)
+
+
+def refuse_as_the_service_does(context: grpc.ServicerContext, error: EspalierError) -> None:
+    """End a call with the very status that the service makes of this error."""
+    context.abort_with_status(rpc_status.to_status(to_status(error)))
 
 
 def try_later(context: grpc.ServicerContext, message: str, *, seconds: float) -> None:

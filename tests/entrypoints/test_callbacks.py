@@ -7,7 +7,9 @@ from io import BytesIO
 import aiohttp
 import orjson
 import pytest
+import structlog
 from aiohttp import web
+from structlog.testing import CapturingLogger
 
 from domain.callback import BAD_REQUEST_TEXT, MAX_BODY_BYTES
 from domain.campaign import CampaignSpec, Content, Recipient
@@ -49,8 +51,14 @@ async def store() -> Store:
 
 
 @pytest.fixture
-async def url(store: Store) -> AsyncIterator[str]:
-    app = callback_app(find, RecordCallback(FakeEventLog(store), IDS, store.clock))
+def log() -> CapturingLogger:
+    return CapturingLogger()
+
+
+@pytest.fixture
+async def url(store: Store, log: CapturingLogger) -> AsyncIterator[str]:
+    record = RecordCallback(FakeEventLog(store), IDS, store.clock)
+    app = callback_app(find, record, log=structlog.wrap_logger(log, processors=[]))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -129,9 +137,21 @@ async def test_only_post_is_allowed(url: str, client: aiohttp.ClientSession) -> 
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
 
-async def test_a_busy_database_asks_for_the_same_request_later(
-    url: str, store: Store, client: aiohttp.ClientSession
+async def test_a_busy_database_asks_for_the_same_request_later_and_is_logged(
+    url: str, store: Store, log: CapturingLogger, client: aiohttp.ClientSession
 ) -> None:
     store.failure = TryLater("the database is busy", retry_after_seconds=1.5)
     async with client.post(f"{url}/callbacks/tok", data=GOOD) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    (call,) = log.calls
+    assert call.method_name == "warning"
+    assert call.kwargs["exc_info"] is store.failure
+    assert "tok" not in repr(call)
+
+
+async def test_what_is_refused_for_its_form_is_not_logged(
+    url: str, log: CapturingLogger, client: aiohttp.ClientSession
+) -> None:
+    async with client.post(f"{url}/callbacks/tok", data=b"{}") as answer:
+        assert answer.status == 400
+    assert log.calls == []

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
+from domain.errors import NotFound
 from entrypoints.cli.summary import rate
 from espalier.v1 import campaign_pb2
-from tests.entrypoints.cli_server import espalier, serving
+from tests.entrypoints.cli_server import espalier, refuse_as_the_service_does, serving
 
 
 def _campaign(
@@ -136,19 +137,23 @@ def test_the_list_can_be_narrowed_down_to_states() -> None:
 
 
 class _WithUnknown:
-    """Its campaign has ended, and the outcome of some messages was lost."""
+    """Its campaign has ended; some messages were rejected, and the outcome of others was lost."""
 
     def GetCampaign(
         self, request: campaign_pb2.GetCampaignRequest, context: grpc.ServicerContext
     ) -> campaign_pb2.GetCampaignResponse:
         campaign = _campaign(request.campaign_id, campaign_pb2.CAMPAIGN_STATE_COMPLETED)
         campaign.counts.unknown = 12
+        campaign.counts.rejected = 4
         return campaign_pb2.GetCampaignResponse(campaign=campaign)
 
 
-def test_unknown_messages_are_shown_with_what_can_be_done_about_them() -> None:
+def test_rejected_and_unknown_messages_are_shown_with_what_can_be_done_about_them() -> None:
     with serving(campaigns=_WithUnknown()) as address:
         result = espalier("campaign", "show", "7", "--address", address)
+    assert "4 rejected: see why with `espalier campaign messages 7 --state rejected`" in (
+        result.stdout
+    )
     assert "12 unknown: the request left and its answer was lost" in result.stdout
     assert "espalier campaign messages 7 --state unknown" in result.stdout
     assert "espalier campaign resolve 7 --resend` or `--abandon`" in result.stdout
@@ -181,6 +186,31 @@ def test_resolving_wants_to_be_told_which_of_the_two() -> None:
     assert result.exit_code == 2
     assert "--resend" in result.stderr
     assert "--abandon" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NotFound("campaign", "7"), "espalier campaign list"),
+        (NotFound("message", "m-1"), "espalier campaign messages CAMPAIGN"),
+        (
+            NotFound("message of campaign 7 to", "a@x.example"),
+            "espalier campaign messages CAMPAIGN",
+        ),
+    ],
+)
+def test_what_is_not_there_is_told_with_where_to_look(error: NotFound, says: str) -> None:
+    class Empty:
+        def GetCampaign(
+            self, request: campaign_pb2.GetCampaignRequest, context: grpc.ServicerContext
+        ) -> None:
+            refuse_as_the_service_does(context, error)
+
+    with serving(campaigns=Empty()) as address:
+        result = espalier("campaign", "show", "7", "--address", address)
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == f"Not found: {error}"
+    assert says in result.stderr
 
 
 @pytest.mark.parametrize(

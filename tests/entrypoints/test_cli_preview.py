@@ -5,8 +5,9 @@ from pathlib import Path
 
 import grpc
 
+from domain.errors import InvalidRequest, Violation
 from espalier.v1 import campaign_pb2, common_pb2
-from tests.entrypoints.cli_server import espalier, serving
+from tests.entrypoints.cli_server import espalier, refuse_as_the_service_does, serving
 
 
 class _Campaigns:
@@ -67,7 +68,7 @@ def test_a_preview_shows_the_requests_and_who_would_get_nothing(tmp_path: Path) 
         "",
         '{"to": "p0@x.example"}',
     ]
-    assert "p2@x.example  suppressed  It bounced in campaign 3." in result.stdout
+    assert "p2@x.example\tsuppressed\tIt bounced in campaign 3.\n" in result.stdout
     assert "Warning: campaign.html: It has no link." in result.stderr
 
 
@@ -87,6 +88,24 @@ def test_a_preview_as_json_has_it_all(tmp_path: Path) -> None:
     preview = json.loads(result.stdout)
     assert preview["requests"][0]["request"]["curl"] == _REQUEST.curl
     assert preview["rejections"][0]["state"] == "MESSAGE_STATE_SUPPRESSED"
+
+
+class _Strict:
+    """Finds fault with the last recipient."""
+
+    def PreviewCampaign(
+        self, request: campaign_pb2.PreviewCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.PreviewCampaignResponse:
+        field = f"recipients[{len(request.recipients) - 1}].replacements.To"
+        fault = Violation(field=field, reason="RESERVED", message="is taken")
+        refuse_as_the_service_does(context, InvalidRequest([fault]))
+        raise AssertionError
+
+
+def test_a_fault_of_a_recipient_is_told_with_its_line(tmp_path: Path) -> None:
+    with serving(campaigns=_Strict()) as address:
+        result = espalier(*_preview(tmp_path, address))
+    assert f"{tmp_path / 'people.csv'}:4: replacements.To: is taken" in result.stderr
 
 
 def test_a_file_without_recipients_has_no_preview(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class _Providers:
             refuse(
                 context,
                 INVALID_ARGUMENT,
-                "2 fields are not valid.",
+                "provider.http_endpoint: It needs a host.; provider.parameters: Requi…",
                 provider__http_endpoint="It needs a host.",
                 provider__parameters="Required.",
             )
@@ -130,9 +130,12 @@ def test_every_violation_is_told_with_its_line_in_the_file(tmp_path: Path) -> No
     with serving(providers=_Providers()) as address:
         result = espalier("provider", "apply", str(path), "--address", address)
     assert result.exit_code == 2
-    assert "Invalid argument: 2 fields are not valid." in result.stderr
-    assert f"{path}:3: provider.http_endpoint: It needs a host." in result.stderr
-    assert f"{path}:1: provider.parameters: Required." in result.stderr
+    # The status's own text holds the same once more.
+    assert result.stderr.splitlines() == [
+        "Invalid argument:",
+        f"  {path}:3: provider.http_endpoint: It needs a host.",
+        f"  {path}:1: provider.parameters: Required.",
+    ]
 
 
 def test_a_broken_file_is_never_sent(tmp_path: Path) -> None:

@@ -12,8 +12,15 @@ import grpc
 import pytest
 from google.rpc import code_pb2
 
+from domain.errors import InvalidRequest, NotFound, Violation
 from espalier.v1 import campaign_pb2, common_pb2
-from tests.entrypoints.cli_server import INVALID_ARGUMENT, espalier, refuse, serving
+from tests.entrypoints.cli_server import (
+    INVALID_ARGUMENT,
+    espalier,
+    refuse,
+    refuse_as_the_service_does,
+    serving,
+)
 
 
 class _Campaigns:
@@ -33,6 +40,11 @@ class _Campaigns:
         self.spec = next(requests).campaign
         if self.spec.provider == "bad":
             refuse(context, INVALID_ARGUMENT, "1 field is not valid.", campaign__html="Required.")
+        if self.spec.provider == "nobody":
+            refuse_as_the_service_does(context, NotFound("provider", "nobody"))
+        if self.spec.provider == "strict":
+            people = [r.email for request in requests for r in request.recipients.recipients]
+            refuse_as_the_service_does(context, InvalidRequest(_faults_of(people)))
         if self.spec.provider == "down":
             refuse(context, code_pb2.UNAVAILABLE, "The service is shutting down.")
         for request in requests:
@@ -62,6 +74,13 @@ class _Campaigns:
                 total=2_000, accepted=900, delivered=90, hard_bounced=10, suppressed=1_000
             ),
         )
+
+
+def _faults_of(people: list[str]) -> list[Violation]:
+    return [
+        Violation(field=f"recipients[{i}].replacements.To", reason="RESERVED", message="is taken")
+        for i in range(len(people))
+    ]
 
 
 def _send(tmp_path: Path, address: str, *more: str, provider: str = "acme") -> list[str]:
@@ -135,6 +154,37 @@ def test_a_refusal_before_the_end_of_the_stream_is_told(tmp_path: Path) -> None:
         result = espalier(*_send(tmp_path, address, provider="bad"))
     assert result.exit_code == 2
     assert "campaign.html: Required." in result.stderr
+
+
+def test_a_fault_of_a_recipient_is_told_once_and_with_its_line(tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("email\na@x.example\n\nb@x.example\n")
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier(*_send(tmp_path, address, provider="strict"))
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "Invalid argument:",
+        f"  {people}:2: replacements.To: is taken",
+        f"  {people}:4: replacements.To: is taken",
+    ]
+
+
+def test_faults_that_did_not_fit_into_the_answer_are_counted(tmp_path: Path) -> None:
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier(*_send(tmp_path, address, provider="strict"))
+    told = [line.strip() for line in result.stderr.splitlines()[1:]]
+    *lines, last = told
+    assert [line.split(":")[1] for line in lines] == [str(2 + i) for i in range(len(lines))]
+    assert last.startswith(f"{1_500 - len(lines)} more violations did not fit")
+
+
+def test_a_provider_that_is_not_there_is_told_with_the_next_step(tmp_path: Path) -> None:
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier(*_send(tmp_path, address, provider="nobody"))
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == "Not found: there is no provider 'nobody'"
+    assert "espalier provider list" in result.stderr
+    assert "espalier provider apply FILE.yaml" in result.stderr
 
 
 def test_after_a_break_the_way_to_repeat_is_told(tmp_path: Path) -> None:

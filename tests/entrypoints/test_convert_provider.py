@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from domain.errors import Advice, InvalidRequest
+from domain import provider_rules
+from domain.errors import Advice
 from domain.provider import (
     BasicAuthentication,
     Batch,
@@ -62,10 +63,19 @@ def stored(config: ProviderConfig, *, paused_until: float | None = None) -> Prov
     )
 
 
+def read(message: provider_pb2.Provider) -> ProviderConfig:
+    """The configuration of a message that has no fault of its own."""
+    wanted = read_provider(message)
+    assert wanted.faults == ()
+    return wanted.config
+
+
 def violations(message: provider_pb2.Provider) -> dict[str, str]:
-    with pytest.raises(InvalidRequest) as raised:
-        read_provider(message)
-    return {v.field: v.reason for v in raised.value.violations}
+    """What a caller is told where no provider is stored."""
+    wanted = read_provider(message)
+    assert wanted.faults
+    refusal = wanted.refusal(provider_rules.check(wanted.config)[0])
+    return {v.field: v.reason for v in refusal.violations}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +92,7 @@ def violations(message: provider_pb2.Provider) -> dict[str, str]:
 )
 def test_a_configuration_without_secrets_comes_back_as_it_went(config: ProviderConfig) -> None:
     wire = to_config_message(config).SerializeToString()
-    assert read_provider(provider_pb2.Provider.FromString(wire)) == config
+    assert read(provider_pb2.Provider.FromString(wire)) == config
 
 
 def test_secrets_go_in_and_never_come_back() -> None:
@@ -100,11 +110,11 @@ def test_secrets_that_are_given_are_read() -> None:
     message = to_config_message(SECRETIVE)
     message.authentication.basic.password = SECRET
     message.headers[0].value = SECRET
-    assert read_provider(message) == SECRETIVE
+    assert read(message) == SECRETIVE
 
 
 def test_an_empty_secret_is_read_as_empty_so_that_the_stored_one_can_stay() -> None:
-    config = read_provider(to_config_message(SECRETIVE))
+    config = read(to_config_message(SECRETIVE))
     assert config.basic is not None
     assert config.basic.password == ""
     assert config.headers[0] == Header(name="X-Key", value="", secret=True)
@@ -112,7 +122,7 @@ def test_an_empty_secret_is_read_as_empty_so_that_the_stored_one_can_stay() -> N
 
 def test_what_is_left_out_has_the_domain_s_defaults() -> None:
     message = provider_pb2.Provider(request_type=provider_pb2.REQUEST_TYPE_POST)
-    config = read_provider(message)
+    config = read(message)
     assert config.limits == Limits()
     assert config.idempotency_key == IdempotencyKey()
     assert config.preference_center == PreferenceCenter()
@@ -123,7 +133,7 @@ def test_what_is_left_out_has_the_domain_s_defaults() -> None:
 def test_no_authentication_chosen_is_none() -> None:
     message = to_config_message(POST)
     message.authentication.none.SetInParent()
-    assert read_provider(message).basic is None
+    assert read(message).basic is None
 
 
 def test_a_limit_of_zero_is_given_and_not_left_out() -> None:
@@ -132,15 +142,14 @@ def test_a_limit_of_zero_is_given_and_not_left_out() -> None:
     message.limits.max_in_flight = 0
     message.limits.max_requests_per_second = 0.0
     message.limits.timeout.SetInParent()
-    read = read_provider(message).limits
     expected = replace(Limits(), max_in_flight=0, max_requests_per_second=0.0, timeout_seconds=0.0)
-    assert read == expected
+    assert read(message).limits == expected
 
 
 def test_a_disabled_idempotency_key_has_no_header_whatever_its_name() -> None:
     message = to_config_message(POST)
     message.idempotency_key.disabled = True
-    assert read_provider(message).idempotency_key.header_name is None
+    assert read(message).idempotency_key.header_name is None
 
 
 def test_a_missing_request_type_is_told_together_with_all_else() -> None:
@@ -163,10 +172,38 @@ def test_without_a_request_type_nothing_is_said_of_what_depends_on_it() -> None:
     assert violations(message) == {"provider.request_type": "REQUIRED"}
 
 
-def test_a_stored_secret_is_not_missed_among_other_faults() -> None:
+def test_a_missing_secret_is_told_beside_a_fault_of_the_message() -> None:
     message = to_config_message(SECRETIVE)
     message.callback_url = "https://example.com"
-    assert violations(message) == {"provider.callback_url": "OUTPUT_ONLY"}
+    assert violations(message) == {
+        "provider.callback_url": "OUTPUT_ONLY",
+        "provider.authentication.basic.password": "REQUIRED",
+        "provider.headers[0].value": "REQUIRED",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "more"),
+    [
+        ("https://example.com/me", {}),
+        ("example.com/me", {"provider.preference_center.custom_url": "INVALID_URL"}),
+    ],
+)
+def test_the_url_of_a_preference_center_of_an_unknown_kind_is_checked_as_one(
+    url: str, more: dict[str, str]
+) -> None:
+    message = to_config_message(POST)
+    message.preference_center.kind = 98  # type: ignore[assignment]
+    message.preference_center.custom_url = url
+    assert violations(message) == {"provider.preference_center.kind": "UNKNOWN_VALUE"} | more
+
+
+def test_a_duration_that_is_none_is_not_out_of_range_as_well() -> None:
+    message = to_config_message(POST)
+    message.limits.timeout.CopyFrom(Duration(seconds=-5, nanos=1))
+    message.limits.retry_deadline.CopyFrom(Duration(seconds=10**12))
+    assert [v.reason for v in read_provider(message).faults] == ["INVALID_DURATION"] * 2
+    assert provider_rules.check(read_provider(message).config)[0] == []
 
 
 def test_values_that_the_api_does_not_know_are_refused() -> None:

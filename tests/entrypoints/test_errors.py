@@ -88,14 +88,21 @@ async def client(
     kind: Any, *arguments: Any, log: CapturingLogger | None = None
 ) -> AsyncIterator[Any]:
     """A stub that calls a servicer of this kind; it has only the rpcs that its test needs."""
-    servicer = kind(*arguments)
+    async with channel_to(kind(*arguments), log=log) as channel:
+        yield campaign_pb2_grpc.CampaignServiceStub(channel)
+
+
+@asynccontextmanager
+async def channel_to(
+    servicer: Any, *, log: CapturingLogger | None = None
+) -> AsyncIterator[grpc.aio.Channel]:
     bound = structlog.wrap_logger(log or CapturingLogger(), processors=[])
     server = grpc.aio.server(interceptors=[ErrorInterceptor(bound)])
     campaign_pb2_grpc.add_CampaignServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield campaign_pb2_grpc.CampaignServiceStub(channel)
+        yield channel
     await server.stop(None)
 
 
@@ -190,6 +197,39 @@ async def test_a_stream_of_answers_and_a_stream_of_requests_end_with_the_status_
     for raised in (watched, sent):
         assert raised.value.code() is grpc.StatusCode.NOT_FOUND
         assert detail(rich(raised.value), ErrorInfo) is not None
+
+
+def raw(channel: Any, rpc: str, body: bytes) -> Any:
+    """A call of one of three kinds whose request is these bytes, be it a message or not."""
+    method = f"/espalier.v1.CampaignService/{rpc}"
+    match rpc:
+        case "GetCampaign":
+            return channel.unary_unary(method)(body)
+        case "WatchCampaign":
+            return channel.unary_stream(method)(body).read()
+        case _:
+            return channel.stream_unary(method)(iter([body]))
+
+
+@pytest.mark.parametrize("rpc", ["GetCampaign", "WatchCampaign", "SendCampaignStream"])
+@pytest.mark.parametrize("body", [b"\xff", b"\x0a\x05ab", b"\x0a\x01\xff"])
+async def test_bytes_that_are_no_request_are_the_caller_s_fault_and_fill_no_log(
+    rpc: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = CapturingLogger()
+    kind: Any = Raising
+    async with channel_to(kind(RuntimeError("never reached")), log=log) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await raw(channel, rpc, body)
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert raised.value.details() == (
+        f"the request is no message that /espalier.v1.CampaignService/{rpc} takes; "
+        "make the client from the .proto files of this service"
+    )
+    info = detail(rich(raised.value), ErrorInfo)
+    assert info == ErrorInfo(reason="MALFORMED_REQUEST", domain="espalier")
+    assert log.calls == []
+    assert caplog.records == []
 
 
 async def test_what_raises_nothing_is_answered_as_ever() -> None:

@@ -187,6 +187,46 @@ async def test_all_that_is_wrong_comes_at_once_under_the_fields_of_the_request(s
     }
 
 
+async def test_a_fault_of_the_message_hides_no_missing_secret_and_stores_nothing(
+    stub: Stub,
+) -> None:
+    wrong = wanted()
+    wrong.callback_url = "https://evil.example"
+    wrong.preference_center.kind = 98  # type: ignore[assignment]
+    wrong.authentication.basic.password = wrong.headers[0].value = ""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await configure(stub, wrong)
+    assert violations(caught.value) == {
+        "provider.callback_url": "OUTPUT_ONLY",
+        "provider.preference_center.kind": "UNKNOWN_VALUE",
+        "provider.authentication.basic.password": "REQUIRED",
+        "provider.headers[0].value": "REQUIRED",
+    }
+    assert await page(stub, 0) == ([], "")
+
+
+async def test_a_fault_of_the_message_alone_is_told_and_stores_nothing(stub: Stub) -> None:
+    wrong = wanted()
+    wrong.callback_url = "https://evil.example"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await configure(stub, wrong)
+    assert violations(caught.value) == {"provider.callback_url": "OUTPUT_ONLY"}
+    assert await page(stub, 0) == ([], "")
+
+
+async def test_a_secret_that_is_stored_is_not_missed_beside_a_fault_of_the_message(
+    stub: Stub,
+) -> None:
+    await configure(stub, wanted())
+    change = wanted()
+    change.callback_url = "https://evil.example"
+    change.etag = "of long ago"
+    change.authentication.basic.password = change.headers[0].value = ""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await configure(stub, change)
+    assert violations(caught.value) == {"provider.callback_url": "OUTPUT_ONLY"}
+
+
 async def test_a_request_without_a_provider_is_told_that_alone(stub: Stub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.ConfigureProvider(provider_pb2.ConfigureProviderRequest())

@@ -279,9 +279,9 @@ class Recipient(_message.Message):
     is mailed, the others count as duplicates.
     """
     name: _builtins.str
-    """The recipient's name, at most 998 characters on one line. Optional. It is
-    the value of `$$name` where `replacements` has no `name` of its own; an
-    empty one gives no value.
+    """The recipient's name. Optional. It is the value of `$$name` where
+    `replacements` has no `name` of its own, and arrives as given, like every
+    value; an empty one gives no value.
     """
     @_builtins.property
     def replacements(self) -> _struct_pb2.Struct:
