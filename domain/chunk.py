@@ -57,6 +57,20 @@ class OpenRequest:
     def may_have_left(self) -> bool:
         return self.posting or self.doubtful
 
+    def posted(self, *, at: float) -> "OpenRequest":
+        """The request on its way, for the first time or once more."""
+        # Made for every message of some campaigns: `replace` takes three times as long.
+        return OpenRequest(
+            ordinals=self.ordinals,
+            provider_version=self.provider_version,
+            omitted=self.omitted,
+            attempts=self.attempts + 1,
+            first_attempt_at=at if self.first_attempt_at is None else self.first_attempt_at,
+            not_before=self.not_before,
+            posting=True,
+            doubtful=self.doubtful,
+        )
+
 
 class ChunkKey(NamedTuple):
     """One lease of one chunk: whoever holds an earlier epoch comes too late."""

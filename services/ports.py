@@ -314,12 +314,14 @@ class Step:
     """What a worker did with its chunk: how the chunk changes, what moved, what the log is told.
 
     `starts` is set for an intent: nothing of it has left yet. It is how many requests may be in
-    flight to the provider, over all processes.
+    flight to the provider, over all processes. `health` is what attempts that have ended say of the
+    provider: "" that it works, else how it failed; None says nothing.
     """
 
     key: ChunkKey
     change: Change
     starts: int | None = None
+    health: str | None = None
     moves: tuple[Move, ...] = ()
     entries: tuple[LogEntry, ...] = ()
 
@@ -329,9 +331,12 @@ class Recorded(Enum):
 
     STORED = "STORED"
     REFUSED = "REFUSED"
-    """It starts something in a campaign that is not SENDING; the chunk is still the worker's."""
+    """It starts something in a campaign that is not SENDING, or while the provider's circuit is
+    open; the chunk is still the worker's."""
     FULL = "FULL"
-    """It starts something, and as many requests as may be are in flight to the provider."""
+    """It starts something, and more requests than may be would be in flight to the provider.
+
+    While its circuit is probing, that is one."""
     TOO_LATE = "TOO_LATE"
     """The chunk belongs to somebody else: its epoch is another one."""
 
@@ -343,8 +348,8 @@ class WorkQueue(Protocol):
         """Up to `limit` chunks that are due, each leased to `worker` with its epoch raised.
 
         Must never lease a chunk twice at once; must pass over campaigns that are not SENDING and
-        providers that are paused; must take small campaigns before large ones and then spread over
-        campaigns. Empty when nothing is due.
+        providers that are paused or whose circuit is open; must take small campaigns before
+        large ones and then spread over campaigns. Empty when nothing is due.
         """
         ...
 

@@ -6,12 +6,12 @@ A row of its own comes first; then a request that is being posted; then the chun
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import orjson
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
 from adapters.sql.campaign_rows import count_column
+from adapters.sql.chunk_rows import read_requests
 from adapters.sql.recipients_codec import decode, decode_where
 from domain.campaign import Recipient
 from domain.chunk import CHUNK_SIZE, ChunkState, bits_of
@@ -82,6 +82,6 @@ def _spoken(row: Row[Any], recipient: Recipient) -> MessageRow:
 
 
 def _posting(chunk: Row[Any]) -> int:
-    requests = orjson.loads(chunk.requests)
-    ordinals = (ordinal for one in requests if one["posting"] for ordinal in one["ordinals"])
+    requests = read_requests(chunk.requests)
+    ordinals = (ordinal for one in requests if one.posting for ordinal in one.ordinals)
     return bits_of(ordinals, chunk.number * CHUNK_SIZE)

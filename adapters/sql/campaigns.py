@@ -135,7 +135,7 @@ class SqlCampaignRepository:
             new, reason = change
             now = self._database.clock.now()
             if new is CampaignState.CANCELLED and not state.ended:
-                await cancel_queued(connection, number, now=now)
+                await connection.run_sync(cancel_queued, number, now=now)
             if new is CampaignState.SENDING and not await _has_work(connection, number):
                 new = CampaignState.COMPLETED
             await _store_state(connection, number, new, reason, now=now)

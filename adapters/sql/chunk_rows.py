@@ -1,7 +1,6 @@
 """A chunk as a row, and back."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -18,7 +17,7 @@ def read_chunk(row: Row[Any]) -> Chunk:
         state=ChunkState(row.state),
         epoch=row.epoch,
         open=int.from_bytes(row.open, "little"),
-        requests=tuple(map(_request, orjson.loads(row.requests))),
+        requests=read_requests(row.requests),
     )
 
 
@@ -27,11 +26,36 @@ def chunk_values(chunk: Chunk) -> Mapping[str, object]:
     return {
         "state": chunk.state,
         "open": chunk.open.to_bytes((chunk.size + 7) // 8, "little"),
-        "requests": orjson.dumps([asdict(request) for request in chunk.requests]).decode(),
+        "requests": write_requests(chunk.requests),
         "not_before": chunk.not_before(),
     }
 
 
-def _request(fields: dict[str, Any]) -> OpenRequest:
-    fields["ordinals"], fields["omitted"] = tuple(fields["ordinals"]), tuple(fields["omitted"])
-    return OpenRequest(**fields)
+def read_requests(text: str) -> tuple[OpenRequest, ...]:
+    return tuple(map(_request, orjson.loads(text)))
+
+
+def write_requests(requests: tuple[OpenRequest, ...]) -> str:
+    """Arrays without names: with one message to a request there are many, written very often."""
+    rows = [
+        (
+            *(r.ordinals, r.provider_version, r.omitted, r.attempts),
+            *(r.first_attempt_at, r.not_before, r.posting, r.doubtful),
+        )
+        for r in requests
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _request(row: list[Any]) -> OpenRequest:
+    ordinals, version, omitted, attempts, first_attempt_at, not_before, posting, doubtful = row
+    return OpenRequest(
+        ordinals=tuple(ordinals),
+        provider_version=version,
+        omitted=tuple(omitted),
+        attempts=attempts,
+        first_attempt_at=first_attempt_at,
+        not_before=not_before,
+        posting=posting,
+        doubtful=doubtful,
+    )

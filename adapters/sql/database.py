@@ -1,18 +1,22 @@
 """One database: its transactions, and the errors that they end in."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import event, insert
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql import schema
-from adapters.sql.unbroken import UnbrokenConnection
+from adapters.sql.unbroken import UnbrokenConnection, wait_out
 from domain.errors import TryLater
 from services.ports import Clock
+
+T = TypeVar("T")
 
 # How long (seconds) a transaction waits for the one that is writing.
 _BUSY_SECONDS = 30.0
@@ -35,6 +39,7 @@ class Database:
         self._writers = _engine(url, _LOCK_SECONDS) if self._is_sqlite else self._readers
         # Among the tasks of a process the lock is handed on; between processes it is asked for.
         self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
+        self._thread = SqliteThread(url, busy_seconds) if self._is_sqlite else None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -66,6 +71,21 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             raise _unavailable() from error
 
+    async def write(self, transact: Callable[[Connection], T]) -> T:
+        """What `transact` returns, whose statements are one transaction as those of `writing` are.
+
+        For what is written thousands of times: SQLite runs it within one thread, where `writing`
+        changes threads twice for every statement.
+        """
+        if self._thread is None:
+            async with self.writing() as connection:
+                return await connection.run_sync(transact)
+        try:
+            async with self._turn:
+                return await wait_out(self._thread.run(transact))
+        except (OperationalError, InterfaceError) as error:
+            raise _unavailable() from error
+
     async def _lock(self, connection: AsyncConnection) -> None:
         """Asks for the write lock every millisecond.
 
@@ -87,6 +107,53 @@ class Database:
     async def close(self) -> None:
         await self._readers.dispose()
         await self._writers.dispose()
+        if self._thread is not None:
+            await self._thread.close()
+
+
+class SqliteThread:
+    """A thread with a connection of its own, for transactions that no other task takes part in."""
+
+    def __init__(self, url: str, busy_seconds: float) -> None:
+        self._busy_seconds = busy_seconds
+        self._engine: Engine = create_engine(
+            make_url(url).set(drivername="sqlite+pysqlite"), hide_parameters=True
+        )
+        _prepare(self._engine, _LOCK_SECONDS)
+        self._executor = ThreadPoolExecutor(1, "espalier-sqlite")
+
+    def run(self, transact: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._executor, self._transaction, transact)
+
+    async def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self._engine.dispose)
+        self._executor.shutdown()
+
+    def _transaction(self, transact: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            self._lock(connection)
+            try:
+                result = transact(connection)
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+            return result
+
+    def _lock(self, connection: Connection) -> None:
+        """As `Database` does it: see there."""
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LOCK_SECONDS)
+            else:
+                return
 
 
 async def create_schema(database: Database) -> None:
@@ -106,12 +173,16 @@ def _engine(url: str, busy_seconds: float) -> AsyncEngine:
         return create_async_engine(url, hide_parameters=True)
     engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
 
+    _prepare(engine.sync_engine, busy_seconds)
+    return engine
+
+
+def _prepare(engine: Engine, busy_seconds: float) -> None:
     def prepare(connection: Any, _: object) -> None:
         _prepare_sqlite(connection, busy_seconds)
 
-    event.listen(engine.sync_engine, "connect", prepare)
-    event.listen(engine.sync_engine, "begin", _begin_nothing)
-    return engine
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", _begin_nothing)
 
 
 def _prepare_sqlite(connection: Any, busy_seconds: float) -> None:

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Row, Select, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
@@ -54,9 +54,7 @@ async def store_callbacks(
     return foreign
 
 
-async def append_entries(
-    connection: AsyncConnection, provider_id: int, entries: Sequence[LogEntry]
-) -> None:
+def append_entries(connection: Connection, provider_id: int, entries: Sequence[LogEntry]) -> None:
     """SENT and FAILED entries at the end of the log.
 
     Positions are given out here, so that entries become visible in their order.
@@ -64,7 +62,7 @@ async def append_entries(
     raised = update(_installation).values(
         last_position=_installation.c.last_position + len(entries)
     )
-    last = await connection.scalar(raised.returning(_installation.c.last_position))
+    last = connection.scalar(raised.returning(_installation.c.last_position))
     rows = [
         {
             "position": position,
@@ -80,7 +78,7 @@ async def append_entries(
         }
         for position, entry in enumerate(entries, start=int(last or 0) - len(entries) + 1)
     ]
-    await connection.execute(insert(_events), rows)
+    connection.execute(insert(_events), rows)
 
 
 def sent_entry(number: int, ordinals: Sequence[int], *, at: float) -> LogEntry:

@@ -93,7 +93,8 @@ async def _move(
     if proved:
         # The ESP took them, as its answer would have said.
         provider_id = await _provider_id(connection, number)
-        await append_entries(connection, provider_id, [sent_entry(number, proved, at=now)])
+        sent = [sent_entry(number, proved, at=now)]
+        await connection.run_sync(append_entries, provider_id, sent)
     lost = {ordinal: found.lost_at for ordinal, found in own.items()}
     rows = [_row(number, o, state, details[o], lost.get(o), now) for o, state in moved.items()]
     await connection.execute(delete(_messages).where(_of(number, list(moved))))
@@ -112,6 +113,7 @@ async def _count(
         counts[old.value.lower()] -= 1
         counts[new.value.lower()] += 1
     values = {name: _chunks.c[name] + change for name, change in counts.items()}
+    values["revision"] = _chunks.c.revision + 1
     await connection.execute(update(_chunks).where(this).values(values))
 
 

@@ -59,6 +59,12 @@ providers = Table(
     Column("pause_reason", Text, nullable=False, default=""),
     # How many requests have an intent and no outcome, over all processes.
     Column("in_flight", Integer, nullable=False, default=0),
+    # The circuit breaker (domain.circuit): failures in a row, how often it has opened since the
+    # last success, until when nothing is tried, and what the last failure was.
+    Column("failures", Integer, nullable=False, default=0),
+    Column("opened", Integer, nullable=False, default=0),
+    Column("open_until", Float(53), nullable=False, default=0.0),
+    Column("failure", Text, nullable=False, default=""),
     # Theoretical arrival times of the rate limits (GCRA): when the next slot is free.
     Column("next_request_at", Float(53), nullable=False, default=0.0),
     Column("next_message_at", Float(53), nullable=False, default=0.0),
@@ -118,6 +124,8 @@ chunks = Table(
     Column("size", Integer, nullable=False),
     Column("state", SmallInteger, nullable=False),
     Column("epoch", Integer, nullable=False, default=0),
+    # Raised with every change of it while a worker has it, so that one need not be read again.
+    Column("revision", Integer, nullable=False, default=0),
     Column("worker", String(64), nullable=False, default=""),
     Column("lease_until", Float(53), nullable=False, default=0.0),
     Column("not_before", Float(53), nullable=False, default=0.0),

@@ -1,16 +1,26 @@
 """The steps of workers, within the transaction that makes them durable.
 
-All steps of one chunk share its row: it is read once, changed in memory and written once, however
-many of its messages have moved.
+All steps of one chunk share its row: it is changed in memory and written once, however many of its
+messages have moved.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from adapters.sql import schema
 from adapters.sql.cancellation import cancel_queued
@@ -18,6 +28,7 @@ from adapters.sql.chunk_rows import chunk_values, read_chunk
 from adapters.sql.event_rows import append_entries, sent_entry
 from domain.campaign import CampaignState
 from domain.chunk import Chunk, ChunkState
+from domain.circuit import CLOSED, Circuit, CircuitState
 from domain.events import LogEntry
 from domain.message import MessageState
 from services.ports import Move, Recorded, Step
@@ -27,18 +38,49 @@ _providers = schema.providers
 
 # The states that a chunk can speak for; a message in any other has a row of its own.
 _PLAIN = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED})
+_COUNTS = {state: state.value.lower() for state in MessageState}
+
+ChunkId: TypeAlias = tuple[int, int]
+"""The number of a campaign, and of a chunk in it."""
 
 
 @dataclass(slots=True)
-class Flights:
-    """The requests in flight to one provider, and how many more they are than what is stored."""
+class Traffic:
+    """What is on its way to one provider, and how that went of late."""
 
-    count: int
-    change: int = 0
+    in_flight: int
+    circuit: Circuit
+    added: int = 0
+    """How many more are in flight than what is stored."""
+    stored: Circuit = CLOSED
+
+    def __post_init__(self) -> None:
+        self.stored = self.circuit
 
     def add(self, number: int) -> None:
-        self.count += number
-        self.change += number
+        self.in_flight += number
+        self.added += number
+
+    def objection(self, starting: int, *, limit: int, now: float) -> Recorded | None:
+        """What speaks against so many more requests."""
+        state = self.circuit.state(now)
+        if state is CircuitState.OPEN:
+            return Recorded.REFUSED
+        most = 1 if state is CircuitState.PROBING else limit
+        return Recorded.FULL if self.in_flight + starting > most else None
+
+    def learn(self, health: str, *, now: float) -> None:
+        self.circuit = self.circuit.after_failure(health, now=now) if health else CLOSED
+
+
+@dataclass(slots=True)
+class Known:
+    """A chunk as it was last written or read; it still is so where its revision is the same."""
+
+    chunk: Chunk
+    revision: int
+    own: set[int]
+    """The messages that have rows of their own: a callback, or an earlier step, has moved them."""
 
 
 @dataclass(slots=True)
@@ -46,21 +88,28 @@ class Work:
     """A chunk on its way through the steps, and what they moved and said."""
 
     chunk: Chunk
-    provider_id: int
-    flights: Flights
-    campaign_state: str
-    # The messages that have rows of their own: a callback, or an earlier step, has moved them.
+    revision: int
     own: set[int]
+    provider_id: int
+    traffic: Traffic
+    campaign_state: str
     counts: Counter[MessageState] = field(default_factory=Counter)
     rows: list[dict[str, Any]] = field(default_factory=list)
     entries: list[LogEntry] = field(default_factory=list)
+    is_changed: bool = False
 
     def take(self, step: Step, *, now: float) -> Recorded:
+        if self.chunk.epoch != step.key.epoch or self.chunk.state is ChunkState.DONE:
+            return Recorded.TOO_LATE
         if step.starts is not None:
             if self.campaign_state != CampaignState.SENDING:
                 return Recorded.REFUSED
-            if self.flights.count >= step.starts:
-                return Recorded.FULL
+            starting = len(step.change.formed)
+            objection = self.traffic.objection(starting, limit=step.starts, now=now)
+            if objection is not None:
+                return objection
+        if step.health is not None:
+            self.traffic.learn(step.health, now=now)
         self.become(self.chunk.apply(step.change))
         for move in step.moves:
             self.move(move, now=now)
@@ -70,8 +119,9 @@ class Work:
 
     def become(self, chunk: Chunk) -> None:
         """The chunk as it is now, and with it what is in flight."""
-        self.flights.add(_flying(chunk) - _flying(self.chunk))
+        self.traffic.add(_flying(chunk) - _flying(self.chunk))
         self.chunk = chunk
+        self.is_changed = True
 
     def move(self, move: Move, *, now: float) -> None:
         """Counts a move, less the messages that a callback has moved meanwhile."""
@@ -89,6 +139,10 @@ class Work:
         if ordinals:
             self._say(sent_entry(self.chunk.campaign_number, ordinals, at=now))
 
+    def known(self) -> Known:
+        """The chunk once it is written."""
+        return Known(self.chunk, self.revision + 1, self.own)
+
     def _say(self, entry: LogEntry) -> None:
         """What is said of many messages at once is one entry, however they were sent."""
         for i, said in enumerate(self.entries):
@@ -98,109 +152,180 @@ class Work:
         self.entries.append(entry)
 
 
-async def store_steps(
-    connection: AsyncConnection, steps: Sequence[Step], *, now: float
-) -> list[Recorded]:
-    works: dict[tuple[int, int], Work] = {}
-    flights: dict[int, Flights] = {}
-    results: list[Recorded] = []
-    for step in steps:
-        key = step.key[:2]
-        if key not in works:
-            works[key] = await open_work(connection, *key, flights)
-        work = works[key]
-        late = work.chunk.epoch != step.key.epoch or work.chunk.state is ChunkState.DONE
-        results.append(Recorded.TOO_LATE if late else work.take(step, now=now))
-    stored = {s.key[:2] for s, r in zip(steps, results, strict=True) if r is Recorded.STORED}
-    for key in stored:
-        await close_work(connection, works[key], now=now)
-    for provider_id, flight in flights.items():
-        await store_flights(connection, provider_id, flight)
-    return results
+def store_steps(
+    connection: Connection,
+    steps: Sequence[Step],
+    known: dict[ChunkId, Known],
+    *,
+    now: float,
+) -> tuple[list[Recorded], list[Work]]:
+    """What became of each step, and of each chunk. `known` chunks need not be read again."""
+    ids = list(dict.fromkeys(step.key[:2] for step in steps))
+    works = _open_works(connection, ids, known)
+    results = [works[step.key[:2]].take(step, now=now) for step in steps]
+    close_works(connection, [work for work in works.values() if work.is_changed], now=now)
+    return results, list(works.values())
 
 
-async def open_work(
-    connection: AsyncConnection, campaign_number: int, number: int, flights: dict[int, Flights]
-) -> Work:
-    this = and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)
-    row = (await connection.execute(chunks_at_work().where(this).with_for_update())).one()
-    return await work_on(connection, row, flights)
+def _open_works(
+    connection: Connection, ids: Sequence[ChunkId], known: dict[ChunkId, Known]
+) -> dict[ChunkId, Work]:
+    works: dict[ChunkId, Work] = {}
+    traffic: dict[int, Traffic] = {}
+    for row in connection.execute(_FENCES, {"ids": ids}):
+        found = known.get((row.campaign_number, row.number))
+        if found and (found.chunk.epoch, found.revision) == (row.epoch, row.revision):
+            # A copy: what these steps do is undone where their transaction fails.
+            found = Known(found.chunk, found.revision, set(found.own))
+        else:
+            found = _read(connection, (row.campaign_number, row.number))
+        works[row.campaign_number, row.number] = _work(row, found, traffic)
+    return works
 
 
-def chunks_at_work() -> Select[Any]:
+def work_on(connection: Connection, row: Row[Any]) -> Work:
+    """For a whole row of `chunks_at_work`."""
+    chunk = read_chunk(row)
+    return _work(row, Known(chunk, row.revision, own_ordinals(connection, chunk)), {})
+
+
+def _work(row: Row[Any], known: Known, traffic: dict[int, Traffic]) -> Work:
+    if row.provider_id not in traffic:
+        circuit = Circuit(
+            failures=row.failures,
+            opened=row.opened,
+            open_until=row.open_until,
+            reason=row.failure,
+        )
+        traffic[row.provider_id] = Traffic(row.in_flight, circuit)
+    return Work(
+        chunk=known.chunk,
+        revision=known.revision,
+        own=known.own,
+        provider_id=row.provider_id,
+        traffic=traffic[row.provider_id],
+        campaign_state=row.campaign_state,
+    )
+
+
+def chunks_at_work(*columns: Any) -> Select[Any]:
     """Chunks, with what `work_on` wants to know of their campaigns and providers."""
     return (
         select(
-            _chunks,
+            *columns,
             _campaigns.c.provider_id,
             _campaigns.c.guarantee,
             _campaigns.c.state.label("campaign_state"),
             _providers.c.in_flight,
+            _providers.c.failures,
+            _providers.c.opened,
+            _providers.c.open_until,
+            _providers.c.failure,
         )
-        .join(_campaigns, _campaigns.c.number == _chunks.c.campaign_number)
+        .join_from(_chunks, _campaigns, _campaigns.c.number == _chunks.c.campaign_number)
         .join(_providers, _providers.c.id == _campaigns.c.provider_id)
     )
 
 
-async def work_on(connection: AsyncConnection, row: Row[Any], flights: dict[int, Flights]) -> Work:
+_ID = (_chunks.c.campaign_number, _chunks.c.number)
+_FENCES = (
+    chunks_at_work(*_ID, _chunks.c.epoch, _chunks.c.revision)
+    .where(tuple_(*_ID).in_(bindparam("ids", expanding=True)))
+    .with_for_update()
+)
+
+
+def _read(connection: Connection, chunk_id: ChunkId) -> Known:
+    campaign_number, number = chunk_id
+    this = and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)
+    row = connection.execute(select(_chunks).where(this)).one()
     chunk = read_chunk(row)
-    return Work(
-        chunk=chunk,
-        provider_id=row.provider_id,
-        flights=flights.setdefault(row.provider_id, Flights(row.in_flight)),
-        campaign_state=row.campaign_state,
-        own=await own_ordinals(connection, chunk),
-    )
+    return Known(chunk, row.revision, own_ordinals(connection, chunk))
 
 
-async def store_flights(connection: AsyncConnection, provider_id: int, flights: Flights) -> None:
-    if flights.change:
-        this = update(_providers).where(_providers.c.id == provider_id)
-        in_flight = _providers.c.in_flight + flights.change
-        await connection.execute(this.values(in_flight=in_flight))
-
-
-async def close_work(
-    connection: AsyncConnection, work: Work, *, now: float, **values: object
-) -> None:
-    """Writes what has come of a chunk; `values` are columns besides those of the steps."""
-    chunk = work.chunk
-    counts = {
-        state.value.lower(): _chunks.c[state.value.lower()] + change
-        for state, change in work.counts.items()
-        if change
-    }
-    changed = update(_chunks).where(_this(chunk))
-    await connection.execute(changed.values({**chunk_values(chunk), **counts, **values}))
-    if work.rows:
-        await connection.execute(insert(_messages), work.rows)
-    if work.entries:
-        await append_entries(connection, work.provider_id, work.entries)
-    if chunk.state is ChunkState.DONE:
-        await settle_campaign(connection, chunk, now=now)
-    elif chunk.state is ChunkState.READY and work.campaign_state == CampaignState.CANCELLED:
-        # It comes back from its worker after its campaign was cancelled, and is not sent.
-        await cancel_queued(connection, chunk.campaign_number, now=now)
-
-
-async def own_ordinals(connection: AsyncConnection, chunk: Chunk) -> set[int]:
+def own_ordinals(connection: Connection, chunk: Chunk) -> set[int]:
     """The messages of the chunk that have a row of their own."""
     mine = _messages.c.campaign_number == chunk.campaign_number
     mine &= _messages.c.ordinal.between(chunk.first, chunk.first + chunk.size - 1)
-    return set((await connection.execute(select(_messages.c.ordinal).where(mine))).scalars())
+    return set(connection.execute(select(_messages.c.ordinal).where(mine)).scalars())
 
 
-async def settle_campaign(connection: AsyncConnection, chunk: Chunk, *, now: float) -> None:
+_SET: dict[str, ColumnElement[Any]] = {
+    name: bindparam(f"new_{name}") for name in ("state", "open", "requests", "not_before")
+}
+_ADDED: dict[str, ColumnElement[Any]] = {
+    name: _chunks.c[name] + bindparam(f"new_{name}") for name in _COUNTS.values()
+}
+_WRITTEN = (
+    update(_chunks)
+    .where(
+        _chunks.c.campaign_number == bindparam("this_campaign"),
+        _chunks.c.number == bindparam("this_chunk"),
+    )
+    .values({**_SET, **_ADDED, "revision": _chunks.c.revision + 1})
+)
+
+
+def close_works(connection: Connection, works: Sequence[Work], *, now: float) -> None:
+    """Writes what has come of these chunks."""
+    if not works:
+        return
+    connection.execute(_WRITTEN, [_values(work) for work in works])
+    rows = [row for work in works for row in work.rows]
+    if rows:
+        connection.execute(insert(_messages), rows)
+    said: dict[int, list[LogEntry]] = {}
+    for work in works:
+        said.setdefault(work.provider_id, []).extend(work.entries)
+    for provider_id, entries in said.items():
+        if entries:
+            append_entries(connection, provider_id, entries)
+    _store_traffic(connection, {work.provider_id: work.traffic for work in works}.items())
+    for work in works:
+        _settle(connection, work, now=now)
+
+
+def _values(work: Work) -> dict[str, object]:
+    chunk = work.chunk
+    values = {f"new_{name}": value for name, value in chunk_values(chunk).items()}
+    values |= {f"new_{name}": work.counts[state] for state, name in _COUNTS.items()}
+    return {**values, "this_campaign": chunk.campaign_number, "this_chunk": chunk.number}
+
+
+def _store_traffic(connection: Connection, traffic: Iterable[tuple[int, Traffic]]) -> None:
+    for provider_id, one in traffic:
+        values: dict[str, object] = {}
+        if one.added:
+            values["in_flight"] = _providers.c.in_flight + one.added
+        if one.circuit != one.stored:
+            values["failures"] = one.circuit.failures
+            values["opened"] = one.circuit.opened
+            values["open_until"] = one.circuit.open_until
+            values["failure"] = one.circuit.reason
+        if values:
+            this = _providers.c.id == provider_id
+            connection.execute(update(_providers).where(this).values(values))
+
+
+def _settle(connection: Connection, work: Work, *, now: float) -> None:
+    """What the end of a chunk, or its coming back, means for its campaign."""
+    chunk = work.chunk
+    if chunk.state is ChunkState.DONE:
+        _end_campaign(connection, chunk.campaign_number, now=now)
+    elif chunk.state is ChunkState.READY and work.campaign_state == CampaignState.CANCELLED:
+        # It comes back from its worker after its campaign was cancelled, and is not sent.
+        cancel_queued(connection, chunk.campaign_number, now=now)
+
+
+def _end_campaign(connection: Connection, number: int, *, now: float) -> None:
     """Ends the campaign when no chunk of it is left."""
     left = select(_chunks.c.number).where(
-        _chunks.c.campaign_number == chunk.campaign_number, _chunks.c.state != ChunkState.DONE
+        _chunks.c.campaign_number == number, _chunks.c.state != ChunkState.DONE
     )
-    sending = (_campaigns.c.number == chunk.campaign_number) & (
-        _campaigns.c.state == CampaignState.SENDING.value
-    )
+    sending = (_campaigns.c.number == number) & (_campaigns.c.state == CampaignState.SENDING.value)
     ended = update(_campaigns).where(sending, ~left.exists())
     completed = {"state": CampaignState.COMPLETED.value, "state_reason": "", "ended_at": now}
-    await connection.execute(ended.values(completed))
+    connection.execute(ended.values(completed))
 
 
 def _flying(chunk: Chunk) -> int:
@@ -217,8 +342,3 @@ def _row(chunk: Chunk, ordinal: int, move: Move, now: float) -> dict[str, Any]:
         "updated_at": now,
         "lost_at": now if move.new is MessageState.UNKNOWN else None,
     }
-
-
-def _this(chunk: Chunk) -> ColumnElement[bool]:
-    campaign_number, number = chunk.campaign_number, chunk.number
-    return and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)

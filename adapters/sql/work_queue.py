@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from adapters.sql import schema
 from adapters.sql.campaign_rows import decode_content
@@ -13,16 +13,17 @@ from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
 from adapters.sql.steps import (
-    Flights,
+    ChunkId,
+    Known,
+    Work,
     chunks_at_work,
-    close_work,
+    close_works,
     own_ordinals,
-    store_flights,
     store_steps,
     work_on,
 )
 from domain.campaign import CampaignState, DeliveryGuarantee
-from domain.chunk import Chunk, ChunkState
+from domain.chunk import ChunkState
 from domain.message import MessageState
 from services.ports import Claim, Move, Recorded, Step
 
@@ -35,61 +36,81 @@ class SqlWorkQueue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # The chunks of this process's workers, as they were written last.
+        self._known: dict[ChunkId, Known] = {}
 
     async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
         now = self._database.clock.now()
-        claims: list[Claim] = []
-        async with self._database.writing() as connection:
-            while len(claims) < limit:
-                found = await _next_due(connection, now)
-                if found is None:
-                    break
-                await _lease(connection, found, worker, now + lease_seconds, now)
-                claims.append(await _claim(connection, found))
-        return claims
+        return await self._database.write(
+            partial(_claims, worker=worker, limit=limit, now=now, lease_seconds=lease_seconds)
+        )
 
     async def renew(self, worker: str, *, lease_seconds: float) -> None:
         until = self._database.clock.now() + lease_seconds
         mine = (_chunks.c.worker == worker) & _chunks.c.state.in_(_HELD)
-        async with self._database.writing() as connection:
-            await connection.execute(update(_chunks).where(mine).values(lease_until=until))
+        renewed = update(_chunks).where(mine).values(lease_until=until)
+        await self._database.write(lambda connection: connection.execute(renewed).rowcount)
 
     async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:
-        async with self._database.writing() as connection:
-            return await store_steps(connection, steps, now=self._database.clock.now())
+        now = self._database.clock.now()
+        recorded, works = await self._database.write(
+            partial(store_steps, steps=steps, known=self._known, now=now)
+        )
+        for work in works:
+            self._remember(work)
+        return recorded
 
     async def recover(self) -> int:
-        over = _chunks.c.state.in_(_HELD) & (_chunks.c.lease_until < self._database.clock.now())
         # One transaction for each: a crash half way leaves the rest as it was, to be found again.
         recovered = 0
-        while True:
-            async with self._database.writing() as connection:
-                if not await _take_back(connection, over, now=self._database.clock.now()):
-                    return recovered
-                recovered += 1
+        while await self._database.write(partial(_take_back, now=self._database.clock.now())):
+            recovered += 1
+        return recovered
 
     async def start_due(self) -> int:
-        now = self._database.clock.now()
-        due = (_campaigns.c.state == CampaignState.SCHEDULED) & (_campaigns.c.send_at <= now)
-        due &= _campaigns.c.request_id.is_not(None)
-        started = {"state": CampaignState.SENDING.value, "started_at": now}
-        async with self._database.writing() as connection:
-            result = await connection.execute(update(_campaigns).where(due).values(started))
-        return result.rowcount
+        return await self._database.write(partial(_start_due, now=self._database.clock.now()))
 
     async def wait(self, *, timeout_seconds: float) -> None:
         """A database tells nobody that it has changed: this is the time between two looks."""
         await asyncio.sleep(timeout_seconds)
+
+    def _remember(self, work: Work) -> None:
+        chunk_id, is_held = work.chunk.key[:2], work.chunk.state in _HELD
+        if work.is_changed and is_held:
+            self._known[chunk_id] = work.known()
+        else:
+            self._known.pop(chunk_id, None)
+
+
+def _claims(
+    connection: Connection, *, worker: str, limit: int, now: float, lease_seconds: float
+) -> list[Claim]:
+    claims: list[Claim] = []
+    while len(claims) < limit:
+        found = _next_due(connection, now)
+        if found is None:
+            break
+        _lease(connection, found, worker, now + lease_seconds, now)
+        claims.append(_claim(connection, found))
+    return claims
+
+
+def _start_due(connection: Connection, *, now: float) -> int:
+    due = (_campaigns.c.state == CampaignState.SCHEDULED) & (_campaigns.c.send_at <= now)
+    due &= _campaigns.c.request_id.is_not(None)
+    started = {"state": CampaignState.SENDING.value, "started_at": now}
+    return connection.execute(update(_campaigns).where(due).values(started)).rowcount
 
 
 def _is_due(now: float) -> ColumnElement[bool]:
     return (_chunks.c.state == ChunkState.READY) & (_chunks.c.not_before <= now)
 
 
-async def _next_due(connection: AsyncConnection, now: float) -> Row[Any] | None:
+def _next_due(connection: Connection, now: float) -> Row[Any] | None:
     """A due chunk of the campaign whose turn it is: small ones first, then the longest waiting."""
     is_due = (_chunks.c.campaign_number == _campaigns.c.number) & _is_due(now)
     not_paused = or_(_providers.c.paused_until.is_(None), _providers.c.paused_until <= now)
+    not_paused &= _providers.c.open_until <= now
     turn = (
         select(_campaigns.c.number)
         .join_from(_campaigns, _providers, _providers.c.id == _campaigns.c.provider_id)
@@ -100,42 +121,36 @@ async def _next_due(connection: AsyncConnection, now: float) -> Row[Any] | None:
         .scalar_subquery()
     )
     found = select(_chunks).where(_chunks.c.campaign_number == turn, _is_due(now))
-    return (await connection.execute(found.order_by(_chunks.c.number).limit(1))).one_or_none()
+    return connection.execute(found.order_by(_chunks.c.number).limit(1)).one_or_none()
 
 
-async def _lease(
-    connection: AsyncConnection, row: Row[Any], worker: str, until: float, now: float
-) -> None:
+def _lease(connection: Connection, row: Row[Any], worker: str, until: float, now: float) -> None:
     leased = {
         "state": ChunkState.CLAIMED,
         "epoch": row.epoch + 1,
         "worker": worker,
         "lease_until": until,
     }
-    await connection.execute(update(_chunks).where(_this(row)).values(leased))
+    connection.execute(update(_chunks).where(_this(row)).values(leased))
     # Later than every other campaign: the next claim goes to the one that waits longest.
     last = select(func.max(_campaigns.c.claimed_at)).scalar_subquery()
     turn = {"claimed_at": last + 1, "started_at": func.coalesce(_campaigns.c.started_at, now)}
     campaign = _campaigns.c.number == row.campaign_number
-    await connection.execute(update(_campaigns).where(campaign).values(turn))
+    connection.execute(update(_campaigns).where(campaign).values(turn))
 
 
-async def _claim(connection: AsyncConnection, row: Row[Any]) -> Claim:
+def _claim(connection: Connection, row: Row[Any]) -> Claim:
     number = row.campaign_number
-    campaign = (
-        await connection.execute(select(_campaigns).where(_campaigns.c.number == number))
-    ).one()
+    campaign = (connection.execute(select(_campaigns).where(_campaigns.c.number == number))).one()
     contents, recipients = schema.contents, schema.recipients
-    body = await connection.scalar(
-        select(contents.c.body).where(contents.c.campaign_number == number)
-    )
-    people = await connection.scalar(
+    body = connection.scalar(select(contents.c.body).where(contents.c.campaign_number == number))
+    people = connection.scalar(
         select(recipients.c.body).where(
             recipients.c.campaign_number == number, recipients.c.chunk_number == row.number
         )
     )
-    chunk = read_chunk(await _again(connection, row))
-    settled = (await own_ordinals(connection, chunk)).intersection(chunk.open_ordinals())
+    chunk = read_chunk(_again(connection, row))
+    settled = own_ordinals(connection, chunk).intersection(chunk.open_ordinals())
     return Claim(
         chunk=chunk,
         provider_id=campaign.provider_id,
@@ -147,17 +162,17 @@ async def _claim(connection: AsyncConnection, row: Row[Any]) -> Claim:
     )
 
 
-async def _again(connection: AsyncConnection, row: Row[Any]) -> Row[Any]:
-    return (await connection.execute(select(_chunks).where(_this(row)))).one()
+def _again(connection: Connection, row: Row[Any]) -> Row[Any]:
+    return connection.execute(select(_chunks).where(_this(row))).one()
 
 
-async def _take_back(connection: AsyncConnection, over: ColumnElement[bool], *, now: float) -> bool:
+def _take_back(connection: Connection, *, now: float) -> bool:
     """Settles what one worker that is gone left in flight, and lets others have the rest."""
-    row = (await connection.execute(chunks_at_work().where(over).limit(1))).one_or_none()
+    over = _chunks.c.state.in_(_HELD) & (_chunks.c.lease_until < now)
+    row = connection.execute(chunks_at_work(_chunks).where(over).limit(1)).one_or_none()
     if row is None:
         return False
-    flights: dict[int, Flights] = {}
-    work = await work_on(connection, row, flights)
+    work = work_on(connection, row)
     guarantee = DeliveryGuarantee(row.guarantee)
     flying = tuple(o for r in work.chunk.requests if r.posting for o in r.ordinals)
     left, lost = work.chunk.abandoned(guarantee)
@@ -166,14 +181,15 @@ async def _take_back(connection: AsyncConnection, over: ColumnElement[bool], *, 
     work.move(Move(lost, MessageState.SENDING, unknown, "ANSWER_LOST", _GONE), now=now)
     if guarantee is DeliveryGuarantee.AT_LEAST_ONCE:
         work.move(Move(flying, MessageState.SENDING, queued), now=now)
-    await close_work(connection, work, now=now, epoch=row.epoch + 1, worker="", lease_until=0.0)
-    await store_flights(connection, work.provider_id, work.flights)
+    let_go = {"epoch": row.epoch + 1, "worker": "", "lease_until": 0.0}
+    connection.execute(update(_chunks).where(_this(row)).values(let_go))
+    close_works(connection, [work], now=now)
     return True
 
 
 _GONE = "the process that sent this message ended before the ESP's answer was recorded"
 
 
-def _this(row: Row[Any] | Chunk) -> ColumnElement[bool]:
+def _this(row: Row[Any]) -> ColumnElement[bool]:
     campaign_number, number = row.campaign_number, row.number
-    return (_chunks.c.campaign_number == campaign_number) & (_chunks.c.number == number)
+    return and_(_chunks.c.campaign_number == campaign_number, _chunks.c.number == number)

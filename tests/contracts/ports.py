@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
+from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.secret_box import SecretBox
@@ -40,6 +41,8 @@ from tests.fakes.store import Store
 from tests.fakes.suppression_repository import FakeSuppressionRepository
 from tests.fakes.work_queue import FakeWorkQueue
 
+T = TypeVar("T")
+
 NOW = 1_750_000_000.0
 
 
@@ -72,11 +75,20 @@ class WatchedDatabase(Database):
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        if self.commits >= self.allowed:
-            raise TryLater("busy")
+        self._refuse_beyond()
         async with super().writing() as connection:
             yield connection
         self.commits += 1
+
+    async def write(self, transact: Callable[[Connection], T]) -> T:
+        self._refuse_beyond()
+        result = await super().write(transact)
+        self.commits += 1
+        return result
+
+    def _refuse_beyond(self) -> None:
+        if self.commits >= self.allowed:
+            raise TryLater("busy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import orjson
 import pytest
 from sqlalchemy import insert, update
 
 from adapters.sql import schema
 from adapters.sql.campaigns import SqlCampaignRepository
+from adapters.sql.chunk_rows import write_requests
 from adapters.sql.database import Database
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
-from domain.chunk import CHUNK_SIZE, ChunkState
+from domain.chunk import CHUNK_SIZE, ChunkState, OpenRequest
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
 from domain.message import Counts, MessageState
 from domain.provider import Provider, ProviderConfig, RequestType
@@ -91,17 +91,15 @@ def people(size: int, chunk_number: int = 0) -> Sequence[Recipient]:
 
 
 def posting(*ordinals: int, now: bool = True, doubtful: bool = False) -> str:
-    request = {
-        "ordinals": ordinals,
-        "provider_version": 1,
-        "omitted": [],
-        "attempts": 1,
-        "first_attempt_at": NOW,
-        "not_before": 0.0,
-        "posting": now,
-        "doubtful": doubtful,
-    }
-    return orjson.dumps([request]).decode()
+    request = OpenRequest(
+        ordinals=ordinals,
+        provider_version=1,
+        attempts=1,
+        first_attempt_at=NOW,
+        posting=now,
+        doubtful=doubtful,
+    )
+    return write_requests((request,))
 
 
 @asynccontextmanager
