@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from domain.header_syntax import CONNECTION_HEADERS, is_name, unsafe_character
 
@@ -87,6 +88,10 @@ class TransportBroken(Exception):
     attempt that failed would use up the attempts of all messages there are. Let it end the
     process, so that a new one takes over. No byte of the request has left.
     """
+
+
+Landed: TypeAlias = HttpResponse | TransportError | TransportBroken
+"""How a request has ended."""
 
 
 def check(request: HttpRequest) -> None:

@@ -1,7 +1,5 @@
 """The header that lets an ESP recognise a request that it has had before."""
 
-from dataclasses import replace
-
 from domain.chunk import OpenRequest
 from domain.http import HttpRequest
 from domain.message_id import MessageIds
@@ -21,4 +19,9 @@ def with_key(request: HttpRequest, header: IdempotencyKey, key: str) -> HttpRequ
     """The request with `key` in the provider's header, or as it is where the ESP wants none."""
     if header.header_name is None:
         return request
-    return replace(request, headers=(*request.headers, (header.header_name, key)))
+    return HttpRequest(
+        method=request.method,
+        url=request.url,
+        headers=(*request.headers, (header.header_name, key)),
+        body=request.body,
+    )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from domain.circuit import CLOSED, Circuit
+
 
 class RequestType(StrEnum):
     GET = "GET"
@@ -112,6 +114,7 @@ class Provider:
     updated_at: float
     paused_until: float | None = None
     pause_reason: str = ""
+    circuit: Circuit = CLOSED
 
     @property
     def etag(self) -> str:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 from adapters.curl import CurlOptions, CurlTransport
@@ -30,6 +31,7 @@ from domain.message_id import MessageIds
 from entrypoints.settings import Settings
 from services.dispatch import DispatchChunk
 from services.dispatcher import Dispatcher
+from services.flight import Flight
 from services.journal import Journal
 from services.places import Places
 from services.ports import (
@@ -44,11 +46,11 @@ from services.ports import (
     Transport,
     WorkQueue,
 )
-from services.post_request import PostRequest
 from services.record_callback import RecordCallback
 from services.renderers import Renderers
 from services.send_campaign import SendCampaign
 from services.send_test_email import SendTestEmail
+from services.settle_request import SettleRequest
 
 
 class CannotStart(Exception):
@@ -93,23 +95,29 @@ class Parts:
 
     def dispatcher(self, transport: Transport, *, name: str, processes: int = 1) -> Dispatcher:
         """One of `processes` that share the providers' limits."""
-        post = PostRequest(
-            transport=transport,
+        settle = SettleRequest(
             providers=self.providers,
             campaigns=self.campaigns,
-            message_ids=self.message_ids,
             clock=self.clock,
             # Spreads retries out; nobody gains by guessing it.
             chance=random.random,
         )
+        places = Places(processes=processes)
         dispatch = DispatchChunk(
             journal=Journal(self.queue),
             providers=self.providers,
             suppressions=self.suppressions,
             limiter=self.limiter,
-            places=Places(processes=processes),
+            places=places,
             renderers=Renderers(self.message_ids),
-            post=post,
+            flights=partial(
+                Flight,
+                transport=transport,
+                message_ids=self.message_ids,
+                places=places,
+                settle=settle,
+                clock=self.clock,
+            ),
             clock=self.clock,
         )
         return Dispatcher(name=name, queue=self.queue, dispatch=dispatch)

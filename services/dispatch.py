@@ -1,20 +1,21 @@
 """Sends what is open of one leased chunk."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import TypeAlias
 
 from domain.address import address_key
-from domain.chunk import OpenRequest
-from domain.http import HttpRequest
+from domain.chunk import CHUNK_SIZE, OpenRequest
 from domain.message import MessageState
 from domain.provider import Provider, ProviderConfig, with_secrets_of
 from domain.rendering import Rejection, RenderedRequest, Renderer
+from services.flight import Flight, Rendered
 from services.journal import Journal
 from services.patience import patiently
 from services.places import Places
 from services.ports import Claim, Clock, Limiter, ProviderRepository, SuppressionRepository
-from services.post_request import PostRequest
 from services.renderers import Renderers
 from services.run import Run
 
@@ -22,6 +23,10 @@ from services.run import Run
 _ROUND_SECONDS = 5.0
 # After a wait of so many seconds somebody may be suppressed, or a message too late.
 _LONG_WAIT_SECONDS = 0.5
+# Under a limit of its rate a provider gets at once what it may have in this time, at least one.
+_SMOOTH_SECONDS = 0.02
+
+NewFlight: TypeAlias = Callable[[Run, Provider], Flight]
 
 
 class DispatchChunk:
@@ -36,7 +41,7 @@ class DispatchChunk:
         limiter: Limiter,
         places: Places,
         renderers: Renderers,
-        post: PostRequest,
+        flights: NewFlight,
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -45,7 +50,7 @@ class DispatchChunk:
         self._limiter = limiter
         self._places = places
         self._renderers = renderers
-        self._post = post
+        self._flights = flights
         self._clock = clock
 
     async def __call__(self, claim: Claim, stopping: asyncio.Event) -> None:
@@ -110,46 +115,71 @@ class DispatchChunk:
     async def _post_all(
         self, run: Run, provider: Provider, omitted: tuple[str, ...], stopping: asyncio.Event
     ) -> None:
+        flight = self._flights(run, provider)
+        due = await self._due(run, provider, omitted)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(flight.settle())
+            try:
+                await self._post_windows(run, provider, due, flight, stopping)
+            finally:
+                flight.end()
+
+    async def _post_windows(
+        self,
+        run: Run,
+        provider: Provider,
+        due: Iterator[Rendered | Rejection],
+        flight: Flight,
+        stopping: asyncio.Event,
+    ) -> None:
         over = self._clock.now() + _ROUND_SECONDS
         if run.claim.send_before is not None:
             over = min(over, max(run.claim.send_before, self._clock.now()))
-        async with (
-            asyncio.TaskGroup() as flights,
-            aclosing(self._requests(run, provider, omitted)) as requests,
-        ):
-            async for request, rendered in requests:
-                if not await self._may_leave(run, provider, request, stopping):
-                    break
-                flight = flights.create_task(self._post(run, provider, request, rendered))
-                flight.add_done_callback(lambda _: self._places.give_back(provider.provider_id))
-                if self._clock.now() >= over:
-                    break
+        while window := await self._window(run, provider, due):
+            if not await self._may_leave(run, provider, window, stopping):
+                self._places.give_back(provider.provider_id, len(window))
+                return
+            await flight.post(window)
+            if self._clock.now() >= over:
+                return
+
+    async def _window(
+        self, run: Run, provider: Provider, due: Iterator[Rendered | Rejection]
+    ) -> Sequence[Rendered]:
+        """As many of the requests that are due as there are places for, which it holds."""
+        provider_id, most = provider.provider_id, run.slots or _at_once(provider.config)
+        places = await self._places.take(
+            provider_id, provider.config.limits.max_in_flight, most=most
+        )
+        window: list[Rendered] = []
+        rejected: list[Rejection] = []
+        while len(window) < places and (made := next(due, None)) is not None:
+            if isinstance(made, Rejection):
+                rejected.append(made)
+            else:
+                window.append(made)
+        self._places.give_back(provider_id, places - len(window))
+        await run.reject(rejected)
+        return window
 
     async def _may_leave(
-        self, run: Run, provider: Provider, request: OpenRequest, stopping: asyncio.Event
+        self,
+        run: Run,
+        provider: Provider,
+        window: Sequence[Rendered],
+        stopping: asyncio.Event,
     ) -> bool:
-        """Waits for a place and a slot; holds the place where it returns True."""
-        await self._places.take(provider.provider_id, provider.config.limits.max_in_flight)
-        may = False
-        try:
-            may = await self._has_slot(run, provider, request, stopping)
-        finally:
-            if not may:
-                self._places.give_back(provider.provider_id)
-        return may
-
-    async def _has_slot(
-        self, run: Run, provider: Provider, request: OpenRequest, stopping: asyncio.Event
-    ) -> bool:
-        """Waits for a slot. After a long wait it is kept for the next round, which looks anew."""
+        """Waits for slots. After a long wait they are kept for the next round, which looks anew."""
         if run.stopped or stopping.is_set():
             return False
-        if run.holds_slot:
-            run.holds_slot = False
+        if run.slots:
+            run.slots -= len(window)
             return True
-        provider_id, messages = provider.provider_id, len(request.ordinals)
+        requests, messages = len(window), sum(len(each.request.ordinals) for each in window)
         wait = await patiently(
-            lambda: self._limiter.reserve(provider_id, requests=1, messages=messages)
+            lambda: self._limiter.reserve(
+                provider.provider_id, requests=requests, messages=messages
+            )
         )
         if wait is None:
             run.stopped = True
@@ -159,33 +189,26 @@ class DispatchChunk:
                 async with asyncio.timeout(wait):
                     await stopping.wait()
         if wait > _LONG_WAIT_SECONDS:
-            run.holds_slot = True
+            run.slots = requests
             return False
         return not stopping.is_set()
 
-    async def _requests(
+    async def _due(
         self, run: Run, provider: Provider, omitted: tuple[str, ...]
-    ) -> AsyncGenerator[tuple[OpenRequest, HttpRequest], None]:
+    ) -> Iterator[Rendered | Rejection]:
         """The requests that are due: those to be repeated, then new ones, rendered as they go."""
         now = self._clock.now()
         unformed = tuple(run.chunk.unformed_ordinals())
+        again: list[tuple[OpenRequest, Renderer]] = []
         for request in run.chunk.requests:
             if request.not_before <= now:
                 config = await self._config(provider, request.provider_version)
-                renderer = self._renderer(run, request.provider_version, config)
-                yield request, _repeat(renderer, run, request)
+                again.append((request, self._renderer(run, request.provider_version, config)))
         renderer = self._renderer(run, provider.version, provider.config)
-        for made in _render(renderer, run, unformed, omitted):
-            if isinstance(made, Rejection):
-                rejected = MessageState.REJECTED
-                await run.settle_unsent([made.ordinal], rejected, made.reason, made.message)
-            else:
-                yield (
-                    OpenRequest(
-                        ordinals=made.ordinals, provider_version=provider.version, omitted=omitted
-                    ),
-                    made.request,
-                )
+        return chain(
+            (_repeat(renderer, run, request) for request, renderer in again),
+            _form(renderer, run, unformed, provider_version=provider.version, omitted=omitted),
+        )
 
     async def _config(self, provider: Provider, version: int) -> ProviderConfig:
         if version == provider.version:
@@ -213,12 +236,41 @@ def _open_of(run: Run, settled: frozenset[int]) -> tuple[int, ...]:
     return tuple(settled.intersection(run.chunk.unposted_ordinals()))
 
 
-def _repeat(renderer: Renderer, run: Run, request: OpenRequest) -> HttpRequest:
+def _at_once(config: ProviderConfig) -> int:
+    """How many requests may leave together without making the provider's rate uneven."""
+    limits, per_request = config.limits, config.batch.max_messages if config.batch else 1
+    most = CHUNK_SIZE
+    if limits.max_requests_per_second is not None:
+        most = min(most, int(_SMOOTH_SECONDS * limits.max_requests_per_second))
+    if limits.max_messages_per_second is not None:
+        most = min(most, int(_SMOOTH_SECONDS * limits.max_messages_per_second / per_request))
+    return max(1, most)
+
+
+def _repeat(renderer: Renderer, run: Run, request: OpenRequest) -> Rendered:
     """The same bytes as before: rendering is a function of what is stored."""
     (made,) = _render(renderer, run, request.ordinals, request.omitted)
     if isinstance(made, Rejection):
         raise RuntimeError(f"a request that was posted cannot be made again: {made.message}")
-    return made.request
+    return Rendered(request, made.request)
+
+
+def _form(
+    renderer: Renderer,
+    run: Run,
+    ordinals: Sequence[int],
+    *,
+    provider_version: int,
+    omitted: tuple[str, ...],
+) -> Iterator[Rendered | Rejection]:
+    for made in _render(renderer, run, ordinals, omitted):
+        if isinstance(made, Rejection):
+            yield made
+        else:
+            request = OpenRequest(
+                ordinals=made.ordinals, provider_version=provider_version, omitted=omitted
+            )
+            yield Rendered(request, made.request)
 
 
 def _render(

@@ -21,8 +21,11 @@ class Places:
         self._processes = processes
         self._lines: dict[int, _Line] = defaultdict(_Line)
 
-    async def take(self, provider_id: int, limit: int) -> None:
-        """Waits for a place among `limit` of all processes; first come, first served."""
+    async def take(self, provider_id: int, limit: int, *, most: int) -> int:
+        """Waits for places among `limit` of all processes; how many of `most` were free.
+
+        First come, first served.
+        """
         line, own = self._lines[provider_id], max(1, limit // self._processes)
         while line.taken >= own or line.waiting:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -34,20 +37,26 @@ class Places:
                 if turn in line.waiting:
                     line.waiting.remove(turn)
                 else:
-                    self._call_next(line)
+                    _call_next(line)
                 raise
             if line.taken < own:
                 break
-        line.taken += 1
+        count = min(most, own - line.taken)
+        line.taken += count
+        if line.taken < own:
+            _call_next(line)
+        return count
 
-    def give_back(self, provider_id: int) -> None:
-        line = self._lines[provider_id]
-        line.taken -= 1
-        self._call_next(line)
+    def give_back(self, provider_id: int, count: int) -> None:
+        if count:
+            line = self._lines[provider_id]
+            line.taken -= count
+            _call_next(line)
 
-    def _call_next(self, line: _Line) -> None:
-        while line.waiting:
-            turn = line.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+
+def _call_next(line: _Line) -> None:
+    while line.waiting:
+        turn = line.waiting.popleft()
+        if not turn.done():
+            turn.set_result(None)
+            return

@@ -15,7 +15,7 @@ from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuaran
 from domain.chunk import Change, Chunk, ChunkKey
 from domain.event_filter import EventFilter
 from domain.events import Cursor, LogEntry
-from domain.http import HttpRequest, HttpResponse
+from domain.http import HttpRequest, HttpResponse, Landed
 from domain.message import Counts, MessageState
 from domain.provider import Provider, ProviderConfig
 from domain.suppression import Suppression, SuppressionReason
@@ -35,6 +35,15 @@ class Transport(Protocol):
     Must send the bytes at most once, never follow a redirect, never retry by itself, and give up
     after `timeout_seconds` in all.
     """
+
+    def start(
+        self, request: HttpRequest, *, timeout_seconds: float, landed: Callable[[Landed], None]
+    ) -> None:
+        """Sends the request, and calls `landed` in the event loop, once and not before it returns.
+
+        For many requests at once, none of which has a task of its own.
+        """
+        ...
 
     async def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """The ESP's answer, whatever its status.

@@ -6,12 +6,12 @@ order in which steps are handed to the journal is the order in which they were d
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from domain.campaign import Recipient
 from domain.chunk import Change, OpenRequest
 from domain.events import EntryKind, LogEntry
 from domain.message import MessageState
+from domain.rendering import Rejection
 from services.journal import Journal
 from services.ports import Claim, Move, Recorded, Step
 
@@ -32,56 +32,76 @@ class Run:
         self.chunk = claim.chunk
         self.lost = False
         self.stopped = False
-        # A slot of the provider's rate limit that was waited for and not used yet.
-        self.holds_slot = False
+        # Slots of the provider's rate limit that were waited for and not used yet.
+        self.slots = 0
         self._journal = journal
         self._provider = provider
 
     def recipient(self, ordinal: int) -> Recipient:
         return self.claim.recipients[ordinal - self.chunk.first]
 
-    async def begin(self, request: OpenRequest, *, places: int, at: float) -> OpenRequest | None:
-        """Makes the intent to post `request` durable; None where it must not be posted.
+    async def begin(
+        self, requests: Sequence[OpenRequest], *, places: int, at: float
+    ) -> Sequence[OpenRequest]:
+        """Makes the intent to post these durable; the first ones of them, as they are posted now.
 
-        Waits while `places` requests are in flight to the provider, over all processes.
+        All, or as many as `places` in flight to the provider leave room for, over all processes;
+        waits where that is none. None at all once this run is stopped.
         """
-        posting = replace(
-            request,
-            posting=True,
-            attempts=request.attempts + 1,
-            first_attempt_at=request.first_attempt_at or at,
-        )
-        was_formed = request in self.chunk.requests
-        change = Change(dropped=(request,), formed=(posting,))
-        move = Move(request.ordinals, MessageState.QUEUED, MessageState.SENDING)
-        # Nothing of an intent that was not stored has happened here either.
-        undo = Change(dropped=(posting,), formed=(request,) if was_formed else ())
-        while not self.stopped:
-            recorded = await self._record(change, move, starts=places)
+        while requests and not self.stopped:
+            posting = tuple(request.posted(at=at) for request in requests)
+            recorded = await self._start(requests, posting, places)
             if recorded is Recorded.STORED:
                 return posting
-            self.chunk = self.chunk.apply(undo)
-            if recorded is Recorded.FULL:
+            if recorded is Recorded.FULL and len(requests) == 1:
                 await asyncio.sleep(_FULL_SECONDS)
-        return None
+            requests = requests[: (len(requests) + 1) // 2]
+        return ()
 
-    async def accept(self, request: OpenRequest, *, at: float) -> None:
-        entry = self._entry(EntryKind.SENT, request.ordinals, at=at)
-        await self._end(request, MessageState.ACCEPTED, entry=entry)
+    async def _start(
+        self, requests: Sequence[OpenRequest], posting: tuple[OpenRequest, ...], places: int
+    ) -> Recorded:
+        formed_before = tuple(set(requests).intersection(self.chunk.requests))
+        ordinals = tuple(ordinal for request in requests for ordinal in request.ordinals)
+        move = Move(ordinals, MessageState.QUEUED, MessageState.SENDING)
+        change = Change(dropped=formed_before, formed=posting)
+        recorded = await self._record(change, move, starts=places)
+        if recorded is not Recorded.STORED:
+            # Nothing of an intent that was not stored has happened here either.
+            self.chunk = self.chunk.apply(Change(dropped=posting, formed=formed_before))
+        return recorded
 
-    async def refuse(self, request: OpenRequest, reason: str, detail: str, *, at: float) -> None:
+    async def accept(self, requests: Sequence[OpenRequest], *, at: float) -> None:
+        """The ESP took all of these."""
+        ordinals = tuple(ordinal for request in requests for ordinal in request.ordinals)
+        change = Change(dropped=tuple(requests), settled=ordinals)
+        move = Move(ordinals, MessageState.SENDING, MessageState.ACCEPTED)
+        entry = self._entry(EntryKind.SENT, ordinals, at=at)
+        await self._record(change, move, entries=(entry,), health="")
+
+    async def refuse(
+        self, request: OpenRequest, reason: str, detail: str, *, at: float, health: str
+    ) -> None:
         """The ESP takes none of these messages, whenever it is asked."""
+        change = Change(dropped=(request,), settled=request.ordinals)
+        rejected = MessageState.REJECTED
+        move = Move(request.ordinals, MessageState.SENDING, rejected, reason, detail)
         entry = self._entry(EntryKind.FAILED, request.ordinals, at=at, reason=detail)
-        await self._end(request, MessageState.REJECTED, reason, detail, entry=entry)
+        await self._record(change, move, entries=(entry,), health=health)
 
-    async def lose(self, request: OpenRequest, detail: str) -> None:
+    async def lose(self, request: OpenRequest, detail: str, *, health: str) -> None:
         """Nobody here can know what became of these messages, and they are not sent again."""
-        await self._end(request, MessageState.UNKNOWN, "ANSWER_LOST", detail)
+        change = Change(dropped=(request,), settled=request.ordinals)
+        unknown = MessageState.UNKNOWN
+        move = Move(request.ordinals, MessageState.SENDING, unknown, "ANSWER_LOST", detail)
+        await self._record(change, move, health=health)
 
-    async def keep(self, request: OpenRequest, later: Sequence[OpenRequest]) -> None:
+    async def keep(
+        self, request: OpenRequest, later: Sequence[OpenRequest], *, health: str
+    ) -> None:
         """These messages are sent again; `later` says in which requests."""
         move = Move(request.ordinals, MessageState.SENDING, MessageState.QUEUED)
-        await self._record(Change(dropped=(request,), formed=tuple(later)), move)
+        await self._record(Change(dropped=(request,), formed=tuple(later)), move, health=health)
 
     async def settle_unsent(
         self, ordinals: Sequence[int], state: MessageState, reason: str = "", detail: str = ""
@@ -90,6 +110,14 @@ class Run:
         if ordinals:
             move = Move(tuple(ordinals), MessageState.QUEUED, state, reason, detail)
             await self._record(Change(settled=tuple(ordinals)), move)
+
+    async def reject(self, rejections: Sequence[Rejection]) -> None:
+        """These are not sent, for the reasons that rendering found."""
+        alike: dict[tuple[str, str], list[int]] = {}
+        for ordinal, reason, message in rejections:
+            alike.setdefault((reason, message), []).append(ordinal)
+        for said, ordinals in alike.items():
+            await self.settle_unsent(ordinals, MessageState.REJECTED, *said)
 
     async def forget(self, ordinals: Sequence[int]) -> None:
         """A callback has settled these messages already: they are no longer open."""
@@ -104,29 +132,19 @@ class Run:
     async def release(self) -> None:
         await self._record(Change(released=True))
 
-    async def _end(
-        self,
-        request: OpenRequest,
-        state: MessageState,
-        reason: str = "",
-        detail: str = "",
-        *,
-        entry: LogEntry | None = None,
-    ) -> None:
-        change = Change(dropped=(request,), settled=request.ordinals)
-        move = Move(request.ordinals, MessageState.SENDING, state, reason, detail)
-        await self._record(change, move, entries=() if entry is None else (entry,))
-
     async def _record(
         self,
         change: Change,
         *moves: Move,
         entries: tuple[LogEntry, ...] = (),
         starts: int | None = None,
+        health: str | None = None,
     ) -> Recorded:
         key = self.chunk.key
         self.chunk = self.chunk.apply(change)
-        step = Step(key=key, change=change, starts=starts, moves=moves, entries=entries)
+        step = Step(
+            key=key, change=change, starts=starts, health=health, moves=moves, entries=entries
+        )
         recorded = await self._journal.record(step)
         self.lost = self.lost or recorded is Recorded.TOO_LATE
         self.stopped = self.stopped or self.lost or recorded is Recorded.REFUSED

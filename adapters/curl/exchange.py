@@ -1,25 +1,25 @@
 """A request on its way through the transport, and the lines that libcurl is given for it."""
 
-import asyncio
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
 
-from domain.http import HttpRequest, HttpResponse, TransportBroken, TransportError
-
-Outcome: TypeAlias = HttpResponse | TransportError | TransportBroken
+from domain.http import HttpRequest, Landed
 
 
 class Exchange:
-    """A request, and who waits for its outcome. `future` belongs to the event loop's thread."""
+    """A request, and who is told of its end, in the event loop's thread.
 
-    __slots__ = ("future", "request", "timeout_seconds")
+    `is_wanted` is taken back by a sender that waits no longer: it need not begin any more.
+    """
+
+    __slots__ = ("is_wanted", "landed", "request", "timeout_seconds")
 
     def __init__(
-        self, request: HttpRequest, timeout_seconds: float, future: "asyncio.Future[HttpResponse]"
+        self, request: HttpRequest, timeout_seconds: float, landed: Callable[[Landed], None]
     ) -> None:
         self.request = request
         self.timeout_seconds = timeout_seconds
-        self.future = future
+        self.landed = landed
+        self.is_wanted = True
 
 
 def header_lines(request: HttpRequest) -> list[str]:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pycurl
 
-from adapters.curl.exchange import Exchange, Outcome, header_lines, parse_headers
+from adapters.curl.exchange import Exchange, header_lines, parse_headers
 from adapters.curl.hasty import HastyServers
 from adapters.curl.options import CurlOptions, configure, open_socket
 from adapters.curl.reasons import Failure, explain
-from domain.http import AnswerLost, HttpResponse, NotSent, TransportBroken
+from domain.http import AnswerLost, HttpResponse, Landed, NotSent, TransportBroken
 
 _FIRST_FINAL_STATUS = 200
 # As much as every idle handle may hold on to.
@@ -87,7 +87,7 @@ class Slot:
         self._use_fresh_connection()
         return True
 
-    def unload(self, code: int, message: str) -> tuple[Exchange, Outcome]:
+    def unload(self, code: int, message: str) -> tuple[Exchange, Landed]:
         """The exchange and what came of it, by libcurl's result code (0 is success)."""
         exchange = self._exchange()
         outcome = self._outcome(exchange, code, message)
@@ -103,7 +103,7 @@ class Slot:
         self._carried = None
         return exchange, outcome
 
-    def abandon(self, end: NotSent | TransportBroken) -> tuple[Exchange, Outcome]:
+    def abandon(self, end: NotSent | TransportBroken) -> tuple[Exchange, Landed]:
         """The exchange that ends here because the transport does, as `end` says."""
         return self._exchange(), AnswerLost(str(end)) if self._issued else end
 
@@ -111,7 +111,7 @@ class Slot:
         assert self._carried is not None  # noqa: S101 - the worker asks only for what it loaded.
         return self._carried
 
-    def _outcome(self, exchange: Exchange, code: int, message: str) -> Outcome:
+    def _outcome(self, exchange: Exchange, code: int, message: str) -> Landed:
         status: int = self.curl.getinfo(pycurl.RESPONSE_CODE)
         truncated = code == pycurl.E_WRITE_ERROR and self._room < 0
         # libcurl says success, too, where it could not repeat a request that got no answer.

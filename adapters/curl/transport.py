@@ -4,11 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from adapters.curl.exchange import Exchange
 from adapters.curl.options import CurlOptions
 from adapters.curl.worker import CLOSED, Settled, Worker
-from domain.http import HttpRequest, HttpResponse, NotSent, check
+from domain.http import HttpRequest, HttpResponse, Landed, NotSent, check
 
 # A day. libcurl takes no more than 24 of them.
 _LONGEST_TIMEOUT = 86_400
@@ -36,21 +37,26 @@ class CurlTransport:
         self._settled: deque[Settled] = deque()
         self._delivery_due = False
 
-    async def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
-        """The answer. Raises NotSent, AnswerLost, and ValueError for what HTTP cannot carry.
+    def start(
+        self, request: HttpRequest, *, timeout_seconds: float, landed: Callable[[Landed], None]
+    ) -> None:
+        """Raises ValueError for what HTTP cannot carry; all else is told to `landed`.
 
-        Raises TransportBroken once the thread has ended by a fault of the program. It stays that
+        TransportBroken is told once the thread has ended by a fault of the program. It stays that
         way: nothing that caused it is known, and a new process begins with nothing of it.
         """
-        check(request)
-        if not 0 < timeout_seconds <= _LONGEST_TIMEOUT:
-            raise ValueError(f"the timeout is at most {_LONGEST_TIMEOUT} s, and no less than 0")
-        if self._closing:
-            raise NotSent(CLOSED)
-        worker = self._worker or self._start()
+        self._submit(Exchange(request, timeout_seconds, landed))
+
+    async def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
+        """The answer. Raises NotSent, AnswerLost, TransportBroken and ValueError; see `start`."""
         future: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
-        worker.submit(Exchange(request, timeout_seconds, future))
-        return await future
+        exchange = Exchange(request, timeout_seconds, partial(_fill, future))
+        self._submit(exchange)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            exchange.is_wanted = False
+            raise
 
     async def close(self) -> None:
         """Refuse what waits, wait for what is in flight (`drain_timeout` at most), and end."""
@@ -64,7 +70,16 @@ class CurlTransport:
         if first:
             self._worker.join()
 
-    def _start(self) -> Worker:
+    def _submit(self, exchange: Exchange) -> None:
+        check(exchange.request)
+        if not 0 < exchange.timeout_seconds <= _LONGEST_TIMEOUT:
+            raise ValueError(f"the timeout is at most {_LONGEST_TIMEOUT} s, and no less than 0")
+        if self._closing:
+            asyncio.get_running_loop().call_soon(exchange.landed, NotSent(CLOSED))
+        else:
+            (self._worker or self._begin()).submit(exchange)
+
+    def _begin(self) -> Worker:
         self._loop = asyncio.get_running_loop()
         self._worker = Worker(self._options, self._settle, self._end)
         return self._worker
@@ -83,15 +98,19 @@ class CurlTransport:
         self._delivery_due = False
         while self._settled:
             exchange, outcome = self._settled.popleft()
-            if exchange.future.done():  # Cancelled: nobody waits for it any more.
-                continue
-            if isinstance(outcome, HttpResponse):
-                exchange.future.set_result(outcome)
-            else:
-                exchange.future.set_exception(outcome)
+            exchange.landed(outcome)
 
     def _call_in_loop(self, callback: Callable[[], object]) -> None:
         assert self._loop is not None  # noqa: S101 - it was set before the thread began.
         # RuntimeError: the loop was closed without `close`, and nobody waits there any more.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback)
+
+
+def _fill(future: "asyncio.Future[HttpResponse]", outcome: Landed) -> None:
+    if future.done():  # Cancelled: nobody waits for it any more.
+        return
+    if isinstance(outcome, HttpResponse):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)

@@ -10,15 +10,15 @@ from typing import TypeAlias
 import pycurl
 
 from adapters.curl.descriptors import make_room
-from adapters.curl.exchange import Exchange, Outcome
+from adapters.curl.exchange import Exchange
 from adapters.curl.hasty import HastyServers
 from adapters.curl.options import CurlOptions
 from adapters.curl.reasons import not_begun
 from adapters.curl.slot import Slot
 from adapters.curl.watch import SocketWatch, new_poller
-from domain.http import NotSent, TransportBroken
+from domain.http import Landed, NotSent, TransportBroken
 
-Settled: TypeAlias = tuple[Exchange, Outcome]
+Settled: TypeAlias = tuple[Exchange, Landed]
 # Why nothing is sent any more; a new one for each, since every error keeps its own traceback.
 End: TypeAlias = Callable[[], NotSent | TransportBroken]
 
@@ -30,8 +30,8 @@ _LONGEST_SLEEP_MS = 60_000
 class Worker:
     """Runs exchanges, `max_connections` at a time, and hands their outcomes out in batches.
 
-    Every exchange that is submitted is settled once, also if the thread fails; only one whose
-    future is cancelled before it begins is dropped. A request that libcurl does not take fails
+    Every exchange that is submitted is settled once, also if the thread fails; only one that is no
+    longer wanted when its turn comes is dropped. A request that libcurl does not take fails
     alone. If the thread fails, then by a fault of the program, and TransportBroken is the outcome
     of all that was not issued yet. `settle` is called in the thread, and after its end by `submit`;
     `ended` is the last thing that the thread calls.
@@ -119,7 +119,7 @@ class Worker:
     def _admit(self) -> None:
         while self._waiting and self._has_room():
             exchange = self._waiting.popleft()
-            if exchange.future.cancelled():
+            if not exchange.is_wanted:
                 continue
             try:
                 self._begin(exchange)

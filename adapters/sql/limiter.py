@@ -5,7 +5,7 @@ moves the time on, then waits for its own slot: nobody is turned away, so nobody
 """
 
 import orjson
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, select, update
 
 from adapters.sql import schema
 from adapters.sql.database import Database
@@ -53,17 +53,18 @@ class SqlLimiter:
         return known[1:]
 
     async def _present(self, provider_id: int) -> tuple[Limits, float]:
-        """The provider's limits, and until when it is paused."""
+        """The provider's limits, and until when it is paused or its circuit open."""
         present = and_(
             _versions.c.provider_id == _providers.c.id, _versions.c.version == _providers.c.version
         )
-        columns = (_versions.c.config, func.coalesce(_providers.c.paused_until, 0.0))
+        columns = (_versions.c.config, _providers.c.paused_until, _providers.c.open_until)
         found = select(*columns).join_from(_providers, _versions, present)
         async with self._database.reading() as connection:
             row = (await connection.execute(found.where(_providers.c.id == provider_id))).first()
         if row is None:
             return Limits(), 0.0
-        return Limits(**orjson.loads(row[0])["limits"]), float(row[1])
+        paused_until = max(row.paused_until or 0.0, row.open_until)
+        return Limits(**orjson.loads(row.config)["limits"]), paused_until
 
 
 def _slot(free_at: float, now: float, count: int, rate: float | None) -> tuple[float, float]:

@@ -17,20 +17,16 @@ async def upgrade(database: Database) -> None:
     Of two processes that start at once the second waits, and finds nothing left to do.
     """
     async with database.writing() as connection:
-        await connection.run_sync(_run, "head")
+        await connection.run_sync(_run)
 
 
-async def downgrade(database: Database) -> None:
-    """Takes back every migration, and all data with it."""
-    async with database.writing() as connection:
-        await connection.run_sync(_run, "base")
+def _run(connection: Connection) -> None:
+    command.upgrade(migrations(connection), "head")
 
 
-def _run(connection: Connection, target: str) -> None:
+def migrations(connection: Connection) -> Config:
+    """What Alembic's commands need to work on this connection."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    if target == "head":
-        command.upgrade(config, target)
-    else:
-        command.downgrade(config, target)
+    return config

@@ -4,7 +4,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
+from sqlalchemy import Row
 
+from domain.circuit import Circuit
 from domain.provider import (
     BasicAuthentication,
     Batch,
@@ -60,4 +62,13 @@ def decode(text: str, opened: bytes) -> ProviderConfig:
             "limits": Limits(**fields["limits"]),
             "idempotency_key": IdempotencyKey(**fields["idempotency_key"]),
         }
+    )
+
+
+def read_circuit(row: Row[Any]) -> Circuit:
+    return Circuit(
+        failures=row.failures,
+        opened=row.opened,
+        open_until=row.open_until,
+        reason=row.failure,
     )

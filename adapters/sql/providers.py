@@ -11,7 +11,7 @@ from adapters.secret_box import SecretBox
 from adapters.sql import schema
 from adapters.sql.campaign_rows import STAGED
 from adapters.sql.database import Database
-from adapters.sql.provider_codec import decode, encode
+from adapters.sql.provider_codec import decode, encode, read_circuit
 from domain.campaign import CampaignState
 from domain.errors import Conflict, NotFound, NotPossibleNow
 from domain.provider import Provider, ProviderConfig, nickname_key
@@ -131,6 +131,7 @@ class SqlProviderRepository:
             updated_at=row.updated_at,
             paused_until=row.paused_until,
             pause_reason=row.pause_reason,
+            circuit=read_circuit(row),
         )
 
     def _config(self, row: Row[Any]) -> ProviderConfig:

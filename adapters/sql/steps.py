@@ -26,6 +26,7 @@ from adapters.sql import schema
 from adapters.sql.cancellation import cancel_queued
 from adapters.sql.chunk_rows import chunk_values, read_chunk
 from adapters.sql.event_rows import append_entries, sent_entry
+from adapters.sql.provider_codec import read_circuit
 from domain.campaign import CampaignState
 from domain.chunk import Chunk, ChunkState
 from domain.circuit import CLOSED, Circuit, CircuitState
@@ -191,13 +192,7 @@ def work_on(connection: Connection, row: Row[Any]) -> Work:
 
 def _work(row: Row[Any], known: Known, traffic: dict[int, Traffic]) -> Work:
     if row.provider_id not in traffic:
-        circuit = Circuit(
-            failures=row.failures,
-            opened=row.opened,
-            open_until=row.open_until,
-            reason=row.failure,
-        )
-        traffic[row.provider_id] = Traffic(row.in_flight, circuit)
+        traffic[row.provider_id] = Traffic(row.in_flight, read_circuit(row))
     return Work(
         chunk=known.chunk,
         revision=known.revision,

@@ -5,7 +5,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent, TransportError, check
+from domain.http import (
+    AnswerLost,
+    HttpRequest,
+    HttpResponse,
+    Landed,
+    NotSent,
+    TransportBroken,
+    TransportError,
+    check,
+)
 
 Answer: TypeAlias = HttpResponse | TransportError | None
 """None is a server that says nothing: the answer is lost when the time is up."""
@@ -38,6 +47,20 @@ class FakeTransport:
 
     def release(self) -> None:
         self._released.set()
+
+    def start(
+        self, request: HttpRequest, *, timeout_seconds: float, landed: Callable[[Landed], None]
+    ) -> None:
+        sending = asyncio.create_task(self.send(request, timeout_seconds=timeout_seconds))
+
+        def tell(sent: "asyncio.Task[HttpResponse]") -> None:
+            error = sent.exception()
+            if isinstance(error, TransportError | TransportBroken):
+                landed(error)
+            else:
+                landed(sent.result())
+
+        sending.add_done_callback(tell)
 
     async def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         check(request)

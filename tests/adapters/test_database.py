@@ -1,9 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import schema
 from adapters.sql.database import Database, create_schema
@@ -132,3 +134,42 @@ async def test_a_fault_of_the_program_is_not_told_as_something_to_try_again(
             await connection.execute(
                 insert(installation).values(id=1, key_check=b"", last_position=0, folded_position=0)
             )
+
+
+_SECRET = "ada@example.com"
+
+
+async def insert_twice(database: Database) -> None:
+    row = {"id": 1, "key_check": _SECRET.encode(), "last_position": 0, "folded_position": 0}
+    async with database.writing() as connection:
+        await connection.execute(insert(installation), [row, row])
+
+
+async def insert_elsewhere(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("INSERT INTO gone VALUES (:address)"), {"address": _SECRET})
+
+
+async def search_elsewhere(database: Database) -> None:
+    async with database.reading() as connection:
+        await connection.execute(text("SELECT :address FROM gone"), {"address": _SECRET})
+
+
+@pytest.mark.parametrize(
+    ("fail", "kind"),
+    [
+        (insert_twice, "IntegrityError"),
+        (insert_elsewhere, "OperationalError"),
+        (search_elsewhere, "OperationalError"),
+    ],
+)
+async def test_no_error_shows_what_a_statement_was_given(
+    database: Database, fail: Callable[[Database], Coroutine[None, None, None]], kind: str
+) -> None:
+    with pytest.raises((TryLater, IntegrityError)) as caught:
+        await fail(database)
+    # All of it, as a log would have it: the causes, and the statement.
+    told = "".join(traceback.format_exception(caught.value))
+    assert f"sqlalchemy.exc.{kind}" in told
+    assert "[SQL: " in told
+    assert _SECRET not in told

@@ -3,13 +3,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select
 
 from adapters.sql import schema
 from adapters.sql.database import Database
-from adapters.sql.migrate import downgrade, upgrade
+from adapters.sql.migrate import migrations, upgrade
 from tests.fakes.clock import FakeClock
 
 
@@ -33,7 +34,8 @@ async def test_the_migrations_make_the_schema_that_the_code_declares(database: D
 
 async def test_taking_back_the_migrations_leaves_no_table(database: Database) -> None:
     await upgrade(database)
-    await downgrade(database)
+    async with database.writing() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(migrations(sync), "base"))
     async with database.reading() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert names == ["alembic_version"]

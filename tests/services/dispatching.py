@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from domain.callback import CallbackType
 from domain.campaign import CampaignSpec, Content, DeliveryGuarantee, Recipient
@@ -14,11 +15,12 @@ from domain.message_id import MessageIds
 from domain.provider import Batch, Limits, Provider, ProviderConfig, RequestType
 from domain.suppression import Suppression, SuppressionReason
 from services.dispatch import DispatchChunk
+from services.flight import Flight
 from services.journal import Journal
 from services.places import Places
 from services.ports import Campaign, Claim
-from services.post_request import PostRequest
 from services.renderers import Renderers
+from services.settle_request import SettleRequest
 from tests.adapters.fake_transport import ACCEPTED as ANSWER_ACCEPTED
 from tests.adapters.fake_transport import FakeTransport
 from tests.contracts.bench import event
@@ -47,22 +49,28 @@ def provider_config(*, batch: int | None = None, limits: Limits = LIMITS) -> Pro
 
 def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
     """The use case over these ports, with jitter that is always half of what it may be."""
-    post = PostRequest(
-        transport=transport,
+    settle = SettleRequest(
         providers=ports.providers,
         campaigns=ports.campaigns,
-        message_ids=IDS,
         clock=ports.clock,
         chance=lambda: 0.5,
     )
+    places = Places()
     return DispatchChunk(
         journal=Journal(ports.queue),
         providers=ports.providers,
         suppressions=ports.suppressions,
         limiter=ports.limiter,
-        places=Places(),
+        places=places,
         renderers=Renderers(IDS),
-        post=post,
+        flights=partial(
+            Flight,
+            transport=transport,
+            message_ids=IDS,
+            places=places,
+            settle=settle,
+            clock=ports.clock,
+        ),
         clock=ports.clock,
     )
 

@@ -13,13 +13,13 @@ class Taker:
         self._places, self._limit = places, limit
 
     async def stay(self, name: int) -> None:
-        await self._places.take(1, self._limit)
+        await self._places.take(1, self._limit, most=1)
         self.inside.append(name)
         try:
             await self.leave[name].wait()
         finally:
             self.inside.remove(name)
-            self._places.give_back(1)
+            self._places.give_back(1, 1)
 
 
 async def test_no_more_than_the_limit_are_inside_and_the_next_in_line_follows() -> None:
@@ -73,3 +73,16 @@ async def test_a_process_has_its_share_and_one_place_at_least() -> None:
     for event in few.leave:
         event.set()
     await asyncio.gather(*last)
+
+
+async def test_whoever_takes_many_gets_those_that_are_free_and_leaves_the_rest_to_the_next() -> (
+    None
+):
+    places = Places()
+    assert await places.take(1, 5, most=3) == 3
+    assert await places.take(1, 5, most=3) == 2
+    first = asyncio.create_task(places.take(1, 5, most=1))
+    second = asyncio.create_task(places.take(1, 5, most=9))
+    await asyncio.sleep(0)
+    places.give_back(1, 4)
+    assert [await first, await second] == [1, 3]

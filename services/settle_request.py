@@ -1,25 +1,25 @@
-"""One attempt at one request, and what follows from the answer."""
+"""What follows from the end of one attempt at one request."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import OpenRequest
-from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent
-from domain.idempotency import request_key, with_key
+from domain.http import AnswerLost, HttpRequest, HttpResponse, TransportError
 from domain.masking import mask_echoes, secrets_sent
-from domain.message_id import MessageIds
-from domain.provider import Limits, Provider
+from domain.provider import Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
-from services.ports import CampaignRepository, Clock, ProviderRepository, Transport
+from services.ports import CampaignRepository, Clock, ProviderRepository
 from services.run import Run
 
 # As much of an ESP's answer as tells a person what was wrong.
 _DETAIL_CHARACTERS = 500
+# Answers that tell of the ESP and not of what it was sent (domain.circuit).
+_REQUEST_TIMEOUT, _FIRST_SERVER_ERROR = 408, 500
 
 
-class PostRequest:
-    """Records the intent, posts, and records the outcome.
+class SettleRequest:
+    """Records the outcome of an attempt that did not simply succeed.
 
     `chance` gives uniform numbers in [0, 1), for the jitter of retries.
     """
@@ -27,44 +27,32 @@ class PostRequest:
     def __init__(
         self,
         *,
-        transport: Transport,
         providers: ProviderRepository,
         campaigns: CampaignRepository,
-        message_ids: MessageIds,
         clock: Clock,
         chance: Callable[[], float],
     ) -> None:
-        self._transport = transport
         self._providers = providers
         self._campaigns = campaigns
-        self._message_ids = message_ids
         self._clock = clock
         self._chance = chance
 
     async def __call__(
-        self, run: Run, provider: Provider, request: OpenRequest, rendered: HttpRequest
+        self,
+        run: Run,
+        provider: Provider,
+        request: OpenRequest,
+        sent: HttpRequest,
+        outcome: HttpResponse | TransportError,
     ) -> None:
-        """One attempt. Of a new `request` nothing reaches the ESP before its intent is durable."""
-        places = provider.config.limits.max_in_flight
-        posting = await run.begin(request, places=places, at=self._clock.now())
-        if posting is None:
-            return
-        keyed = with_key(
-            rendered,
-            provider.config.idempotency_key,
-            request_key(self._message_ids, run.chunk.campaign_number, posting),
-        )
-        limits = provider.config.limits
-        try:
-            answer = await self._transport.send(keyed, timeout_seconds=limits.timeout_seconds)
-        except NotSent as error:
-            await self._again(run, posting, limits, "NOT_SENT", error.reason)
-        except AnswerLost as error:
-            await self._in_doubt(run, posting, limits, error.reason)
+        health = _health(outcome)
+        if isinstance(outcome, AnswerLost):
+            await self._in_doubt(run, provider, request, outcome.reason, health)
+        elif isinstance(outcome, TransportError):
+            await self._again(run, provider, request, "NOT_SENT", outcome.reason, health)
         else:
-            taken = 200 <= answer.status < 300
-            detail = "" if taken else _detail(answer, secrets_sent(keyed, provider.config))
-            await self._answered(run, provider, posting, answer, detail)
+            detail = _detail(outcome, secrets_sent(sent, provider.config))
+            await self._answered(run, provider, request, outcome, detail)
 
     async def _answered(
         self,
@@ -75,53 +63,67 @@ class PostRequest:
         detail: str,
     ) -> None:
         outcome = classify(answer.status, messages=len(request.ordinals))
-        reason = f"HTTP_{answer.status}"
+        reason, health = f"HTTP_{answer.status}", _health(answer)
         if outcome is Outcome.ACCEPTED:
-            await run.accept(request, at=self._clock.now())
+            await run.accept([request], at=self._clock.now())
         elif outcome is Outcome.HALVE:
-            await run.keep(request, tuple(_halves(request)))
+            await run.keep(request, tuple(_halves(request)), health=health)
         elif outcome is Outcome.PAUSE_CAMPAIGN:
             await self._pause_campaign(run, request, detail)
         elif outcome is Outcome.RETRY:
             await self._pause_provider(run, provider, answer)
-            await self._again(run, request, provider.config.limits, reason, detail)
+            await self._again(run, provider, request, reason, detail, health)
         else:
-            await self._give_up(run, request, reason, detail)
+            await self._give_up(run, request, reason, detail, health)
 
     async def _again(
-        self, run: Run, request: OpenRequest, limits: Limits, reason: str, detail: str
+        self,
+        run: Run,
+        provider: Provider,
+        request: OpenRequest,
+        reason: str,
+        detail: str,
+        health: str,
     ) -> None:
         """The ESP took nothing: the request goes again later, as long as the rules let it."""
-        again = self._retry_at(request, limits)
-        if again is None:
-            await self._give_up(run, request, reason, f"gave up: {detail}")
+        later = self._later(provider, request)
+        if later is None:
+            await self._give_up(run, request, reason, f"gave up: {detail}", health)
         else:
-            await run.keep(request, (replace(request, posting=False, not_before=again),))
+            await run.keep(request, (later,), health=health)
 
-    async def _in_doubt(self, run: Run, request: OpenRequest, limits: Limits, detail: str) -> None:
-        again = self._retry_at(request, limits)
-        if run.claim.guarantee is DeliveryGuarantee.AT_MOST_ONCE or again is None:
-            await run.lose(request, detail)
+    async def _in_doubt(
+        self, run: Run, provider: Provider, request: OpenRequest, detail: str, health: str
+    ) -> None:
+        later = self._later(provider, request)
+        if run.claim.guarantee is DeliveryGuarantee.AT_MOST_ONCE or later is None:
+            await run.lose(request, detail, health=health)
         else:
-            doubtful = replace(request, posting=False, doubtful=True, not_before=again)
-            await run.keep(request, (doubtful,))
+            await run.keep(request, (replace(later, doubtful=True),), health=health)
 
-    async def _give_up(self, run: Run, request: OpenRequest, reason: str, detail: str) -> None:
+    async def _give_up(
+        self, run: Run, request: OpenRequest, reason: str, detail: str, health: str
+    ) -> None:
         """A refusal says nothing about an earlier attempt whose answer was lost."""
         if request.doubtful:
-            await run.lose(request, detail)
+            await run.lose(request, detail, health=health)
         else:
-            await run.refuse(request, reason, detail, at=self._clock.now())
+            await run.refuse(request, reason, detail, at=self._clock.now(), health=health)
 
-    def _retry_at(self, request: OpenRequest, limits: Limits) -> float | None:
-        now = self._clock.now()
-        return retry_at(
+    def _later(self, provider: Provider, request: OpenRequest) -> OpenRequest | None:
+        """The request as it is to be sent again; None where it has been tried enough."""
+        now, limits = self._clock.now(), provider.config.limits
+        if provider.circuit.opened:
+            # It went out to see whether the ESP is back, which is no fault of its own.
+            return replace(request, posting=False, attempts=request.attempts - 1)
+        at = retry_at(
             attempts=request.attempts,
             first_attempt_at=now if request.first_attempt_at is None else request.first_attempt_at,
             now=now,
             delay=backoff(request.attempts, self._chance()),
             limits=limits,
         )
+        return None if at is None else replace(request, posting=False, not_before=at)
 
     async def _pause_provider(self, run: Run, provider: Provider, answer: HttpResponse) -> None:
         """`Retry-After` holds for the provider as a whole, and so for every worker."""
@@ -136,7 +138,7 @@ class PostRequest:
         """The configuration is at fault, so the attempt does not count against the messages."""
         run.stopped = True
         again = replace(request, posting=False, attempts=request.attempts - 1)
-        await run.keep(request, (again,))
+        await run.keep(request, (again,), health="")
 
         def pause(state: CampaignState) -> tuple[CampaignState, str] | None:
             if state is not CampaignState.SENDING:
@@ -145,6 +147,15 @@ class PostRequest:
             return CampaignState.PAUSED, f"the ESP refused the request itself: {detail}"
 
         await self._campaigns.change_state(run.chunk.campaign_number, pause)
+
+
+def _health(outcome: HttpResponse | TransportError) -> str:
+    """What the attempt says of the ESP's health, as `Step.health` has it."""
+    if isinstance(outcome, TransportError):
+        return outcome.reason
+    status = outcome.status
+    failed = status >= _FIRST_SERVER_ERROR or status == _REQUEST_TIMEOUT
+    return f"the ESP answered {status}" if failed else ""
 
 
 def _halves(request: OpenRequest) -> Iterator[OpenRequest]:

@@ -1,0 +1,123 @@
+"""The requests of one run that are on their way, from their intents to their outcomes."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from domain.chunk import OpenRequest
+from domain.http import HttpRequest, HttpResponse, Landed, TransportBroken, TransportError
+from domain.idempotency import request_key, with_key
+from domain.message_id import MessageIds
+from domain.provider import Provider
+from services.places import Places
+from services.ports import Clock, Transport
+from services.run import Run
+from services.settle_request import SettleRequest
+
+
+class Rendered(NamedTuple):
+    """A request of a chunk, and what is sent for it."""
+
+    request: OpenRequest
+    sent: HttpRequest
+
+
+class _Answer(NamedTuple):
+    request: OpenRequest
+    sent: HttpRequest
+    outcome: HttpResponse | TransportError
+
+
+class Flight:
+    """Posts windows of requests, and records what has come back of them, many at a time.
+
+    What lands while one commit runs shares the next, and so do the intents of the next window: the
+    cost of both is divided by their number, without a timer.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        provider: Provider,
+        *,
+        transport: Transport,
+        message_ids: MessageIds,
+        places: Places,
+        settle: SettleRequest,
+        clock: Clock,
+    ) -> None:
+        self._run = run
+        self._provider = provider
+        self._transport = transport
+        self._message_ids = message_ids
+        self._places = places
+        self._settle = settle
+        self._clock = clock
+        self._landed: list[_Answer] = []
+        self._broken: TransportBroken | None = None
+        self._aloft = 0
+        self._is_last = False
+        self._news = asyncio.Event()
+
+    async def post(self, window: Sequence[Rendered]) -> None:
+        """Posts these, for which places are taken; nothing leaves before its intent is durable.
+
+        Those that may not leave after all are the last ones, and give their places back.
+        """
+        provider_id, config = self._provider.provider_id, self._provider.config
+        limits, number = config.limits, self._run.chunk.campaign_number
+        posting = await self._run.begin(
+            [each.request for each in window], places=limits.max_in_flight, at=self._clock.now()
+        )
+        self._places.give_back(provider_id, len(window) - len(posting))
+        self._aloft += len(posting)
+        for request, (_, sent) in zip(posting, window, strict=False):
+            key = request_key(self._message_ids, number, request)
+            keyed = with_key(sent, config.idempotency_key, key)
+            landed = partial(self._land, request, keyed)
+            self._transport.start(keyed, timeout_seconds=limits.timeout_seconds, landed=landed)
+
+    def end(self) -> None:
+        """Nothing more is posted."""
+        self._is_last = True
+        self._news.set()
+
+    async def settle(self) -> None:
+        """Records outcomes until the last one. Raises TransportBroken."""
+        async with asyncio.TaskGroup() as others:
+            while self._aloft or not self._is_last:
+                await self._news.wait()
+                self._news.clear()
+                if self._broken is not None:
+                    raise self._broken
+                landed, self._landed = self._landed, []
+                self._aloft -= len(landed)
+                for answer in landed:
+                    if not _is_taken(answer.outcome):
+                        others.create_task(self._settle_one(answer))
+                await self._accept([each.request for each in landed if _is_taken(each.outcome)])
+
+    def _land(self, request: OpenRequest, sent: HttpRequest, outcome: Landed) -> None:
+        if isinstance(outcome, TransportBroken):
+            self._broken = outcome
+        else:
+            self._landed.append(_Answer(request, sent, outcome))
+        self._news.set()
+
+    async def _accept(self, requests: Sequence[OpenRequest]) -> None:
+        if requests:
+            # The step is handed in before anybody else runs: the intent that takes one of these
+            # places comes behind it, and there are never more in flight than may be.
+            self._places.give_back(self._provider.provider_id, len(requests))
+            await self._run.accept(requests, at=self._clock.now())
+
+    async def _settle_one(self, answer: _Answer) -> None:
+        try:
+            await self._settle(self._run, self._provider, *answer)
+        finally:
+            self._places.give_back(self._provider.provider_id, 1)
+
+
+def _is_taken(outcome: HttpResponse | TransportError) -> bool:
+    return isinstance(outcome, HttpResponse) and 200 <= outcome.status < 300
