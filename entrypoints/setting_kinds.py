@@ -10,7 +10,17 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+# Drivers that the service is known to work with, by the name that a URL begins with.
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite://",
+    "postgresql": "postgresql+asyncpg://",
+    "postgres": "postgresql+asyncpg://",
+}
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+
+
+class NotAllowed(ValueError):
+    """A wrong value whose right form can be told; the text, which follows a semicolon, tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +66,23 @@ def check_database_url(value: str) -> str:
     Whether the driver is installed and the database there shows when it is opened.
     """
     try:
-        dialect = make_url(value).get_dialect()
+        url = make_url(value)
+        # One name may stand for two drivers, as psycopg does.
+        is_async = url.get_dialect().get_async_dialect_cls(url).is_async
     except (SQLAlchemyError, ImportError) as error:
-        raise ValueError("no database URL") from error
-    if not dialect.is_async:
-        raise ValueError("no async driver")
+        raise _no_database_url(value) from error
+    if not is_async:
+        raise _no_database_url(value)
     return value
+
+
+def _no_database_url(value: str) -> ValueError:
+    """Says how a URL of a kind that is known should begin, and repeats nothing of it."""
+    begin = re.match("[a-z]*", value)
+    driver = _DRIVERS.get(begin[0]) if begin else None
+    if driver is None or value.startswith(driver):
+        return ValueError("no database URL")
+    return NotAllowed(f"begin this one with {driver}")
 
 
 def check_key_digits(value: SecretStr) -> SecretStr:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from entrypoints.setting_kinds import as_text
+from entrypoints.setting_kinds import NotAllowed, as_text
 from entrypoints.settings import PREFIX, Settings, row, table
 
 CONFIG_VARIABLE = "ESPALIER_CONFIG"
@@ -87,9 +88,11 @@ def _unknown(given: _Given) -> str:
 
 def _all_wrong(error: ValidationError, known: Mapping[str, _Given]) -> list[str]:
     # Where a setting is at fault, a default that is made of it is not made: not worth a line.
-    kinds = {str(fault["loc"][0]): fault["type"] for fault in error.errors()}
-    names = [name for name, kind in kinds.items() if kind != "default_factory_not_called"]
-    return [_wrong(known[name]) if name in known else _wrong_default(name) for name in names]
+    return [
+        _wrong(known[name], fault) if name in known else _wrong_default(name)
+        for name, fault in {str(fault["loc"][0]): fault for fault in error.errors()}.items()
+        if fault["type"] != "default_factory_not_called"
+    ]
 
 
 def _wrong_default(name: str) -> str:
@@ -98,7 +101,9 @@ def _wrong_default(name: str) -> str:
     return f"{about.variable}: its default cannot be used here; set it to {about.kind}"
 
 
-def _wrong(given: _Given) -> str:
+def _wrong(given: _Given, fault: ErrorDetails) -> str:
     about = row(given.name)
     value = "the value" if about.secret else repr(given.value)
-    return f"{given.origin}: {value} is not allowed; it must be {about.kind}"
+    cause = fault.get("ctx", {}).get("error")
+    hint = f"; {cause}" if isinstance(cause, NotAllowed) else ""
+    return f"{given.origin}: {value} is not allowed; it must be {about.kind}{hint}"

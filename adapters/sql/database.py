@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adapters.sql import schema
 from adapters.sql.unbroken import UnbrokenConnection, wait_out
 from domain.errors import TryLater
 from services.ports import Clock
@@ -154,17 +153,6 @@ class SqliteThread:
                 time.sleep(_LOCK_SECONDS)
             else:
                 return
-
-
-async def create_schema(database: Database) -> None:
-    """All tables, empty, as the migrations leave them; for tests."""
-    async with database.writing() as connection:
-        await connection.run_sync(schema.metadata.create_all)
-        await connection.execute(
-            insert(schema.installation).values(
-                id=1, key_check=b"", last_position=0, folded_position=0
-            )
-        )
 
 
 def _engine(url: str, busy_seconds: float) -> AsyncEngine:

@@ -61,8 +61,11 @@ def read_provider_file(path: Path, environment: Mapping[str, str]) -> ProviderFi
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Failure(f"{path}:{line}: not valid YAML: {error.problem}.", EXIT_INVALID) from error
-    except yaml.YAMLError as error:
-        raise Failure(f"{path}: not valid YAML: {error}.", EXIT_INVALID) from error
+    except yaml.reader.ReaderError as error:
+        text = f"it holds the character {chr(error.character)!r}; remove it"
+        raise Failure(f"{path} is not valid YAML: {text}.", EXIT_INVALID) from error
+    except RecursionError as error:
+        raise Failure(f"{path} is no provider: it is nested too deeply.", EXIT_INVALID) from error
     if root is None:
         raise Failure(
             f"{path} is empty: give at least nickname, request_type and http_endpoint.", 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -46,8 +47,11 @@ def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> OSErr
             why = f"{error.strerror}; is the host's name right?"
         case OSError(errno=errno.EADDRINUSE):
             why = "another process listens there"
+        case OSError(errno=errno.EADDRNOTAVAIL):
+            why = "this machine has no such address"
         case OSError():
-            why = error.strerror or str(error)
+            # The event loop's own text repeats the address.
+            why = os.strerror(error.errno) if error.errno else str(error)
         case _:
             why = "that is no host's name"
     text = f"callback_address {host}:{port} cannot be listened on ({why})"

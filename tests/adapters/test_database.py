@@ -8,9 +8,10 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import schema
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from domain.errors import TryLater
 from tests.fakes.clock import FakeClock
+from tests.tables import create_schema
 
 installation = schema.installation
 
@@ -155,10 +156,16 @@ async def search_elsewhere(database: Database) -> None:
         await connection.execute(text("SELECT :address FROM gone"), {"address": _SECRET})
 
 
+async def insert_in_the_thread(database: Database) -> None:
+    statement = text("INSERT INTO gone VALUES (:address)")
+    await database.write(lambda connection: connection.execute(statement, {"address": _SECRET}))
+
+
 @pytest.mark.parametrize(
     ("fail", "kind"),
     [
         (insert_twice, "IntegrityError"),
+        (insert_in_the_thread, "OperationalError"),
         (insert_elsewhere, "OperationalError"),
         (search_elsewhere, "OperationalError"),
     ],

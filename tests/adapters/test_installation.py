@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from adapters.sql.installation import WrongKey, claim_key
 from tests.fakes.clock import FakeClock
+from tests.tables import create_schema
 
 
 @pytest.fixture

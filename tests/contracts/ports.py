@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.secret_box import SecretBox
 from adapters.sql import schema
 from adapters.sql.campaigns import SqlCampaignRepository
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from adapters.sql.events import SqlEventLog
 from adapters.sql.limiter import SqlLimiter
 from adapters.sql.providers import SqlProviderRepository
@@ -40,6 +40,7 @@ from tests.fakes.provider_repository import FakeProviderRepository
 from tests.fakes.store import Store
 from tests.fakes.suppression_repository import FakeSuppressionRepository
 from tests.fakes.work_queue import FakeWorkQueue
+from tests.tables import create_schema
 
 T = TypeVar("T")
 

@@ -110,6 +110,41 @@ def test_a_campaigns_own_text_in_a_header_refuses_every_recipient() -> None:
     ] == [0, 1]
 
 
+def test_a_header_that_servers_do_not_take_rejects_that_message_only() -> None:
+    config = provider('["$$To"]', headers={"X-User": "id $$user"})
+    longest = "u" * (8192 - len("id "))
+    rejection, request = renderer(config).render(
+        [person(0, user=longest + "u"), person(1, user=longest)]
+    )
+    message = (
+        "header X-User would have 8,193 characters, and may have 8,192; shorten the values in it"
+    )
+    assert rejection == Rejection(0, "HEADER_TOO_LONG", message)
+    assert request == requests(config, [person(1, user=longest)])[0]
+
+
+@pytest.mark.parametrize(
+    ("character", "encoded"), [("x", "x"), (" ", "%20"), ("😀", "%F0%9F%98%80")]
+)
+def test_a_url_that_servers_do_not_take_rejects_that_message_only(
+    character: str, encoded: str
+) -> None:
+    start = "https://e.example/send?t="
+    config = query_provider([("t", "$$t")], http_endpoint="https://e.example/send")
+    fill, rest = divmod(65_536 - len(start), len(encoded))
+    longest = character * fill + "y" * rest
+    sending = renderer(config)
+    rejection, _ = sending.render([person(0, t=longest), person(1, t=longest + "y")])
+    (request,) = requests(config, [person(0, t=longest)])
+    assert request.request.url == start + encoded * fill + "y" * rest
+    message = (
+        "the URL would have 65,537 bytes, and may have 65,536; "
+        "shorten the values in its query, or let the provider use POST"
+    )
+    assert rejection == Rejection(1, "URL_TOO_LONG", message)
+    assert sending.refusal(person(1, t=longest + "y")[1]) == Refusal("URL_TOO_LONG", message)
+
+
 def test_copies_that_a_header_cannot_carry_reject_all() -> None:
     sending = renderer(provider('["$$To"]', headers={"X-Cc": "$$cc"}))
     outcomes = list(sending.render([person(0), person(1)], cc=["a@x", "ü@x"]))

@@ -75,6 +75,13 @@ async def start(environ: dict[str, str]) -> Served:
     return Served(process=process, environ=environ)
 
 
+async def refused(environ: dict[str, str]) -> tuple[int | None, str]:
+    """The exit code and the words of a start that does not succeed."""
+    process = (await start(environ)).process
+    _, said = await process.communicate()
+    return process.returncode, said.decode()
+
+
 @asynccontextmanager
 async def serving(environ: dict[str, str]) -> AsyncIterator[Served]:
     """A service that is ready, and is gone afterwards, its dispatchers included."""

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.e2e.serving import Served, environment, serving, start
+from tests.e2e.serving import Served, environment, refused, serving
 from tests.support import eventually
 
 
@@ -53,6 +54,19 @@ async def test_no_dispatcher_outlives_its_service(served: Served) -> None:
     await eventually(lambda: not Path(f"/proc/{dispatcher}").exists(), 30)
 
 
+async def test_a_dispatcher_that_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
+    async with serving(environment(tmp_path, ESPALIER_DRAIN_SECONDS="0.1")) as served:
+        (dispatcher,) = served.dispatchers()
+        os.kill(dispatcher, signal.SIGSTOP)
+        try:
+            code, said = await served.stop()
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(dispatcher, signal.SIGKILL)
+    assert code == 0, said
+    assert not Path(f"/proc/{dispatcher}").exists()
+
+
 async def test_a_second_service_on_the_same_database_starts_beside_the_first(
     served: Served, tmp_path: Path
 ) -> None:
@@ -60,13 +74,6 @@ async def test_a_second_service_on_the_same_database_starts_beside_the_first(
         assert await served.status("/readyz") == 200
         code, said = await second.stop()
         assert code == 0, said
-
-
-async def refused(environ: dict[str, str]) -> tuple[int | None, str]:
-    """The exit code and the words of a start that does not succeed."""
-    process = (await start(environ)).process
-    _, said = await process.communicate()
-    return process.returncode, said.decode()
 
 
 async def test_another_master_key_stops_the_start_and_says_what_to_do(

@@ -1,7 +1,7 @@
 """The callback URL on a real server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from io import BytesIO
 
 import aiohttp
@@ -116,6 +116,29 @@ async def test_an_endless_body_is_refused_before_it_ends(url: str) -> None:
     assert b" 400 " in line
 
 
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Sent without its length beforehand."""
+    for start in range(0, len(body), 65536):
+        yield body[start : start + 65536]
+
+
+@pytest.mark.parametrize("form", [BytesIO, in_pieces])
+async def test_a_body_that_is_too_long_is_refused_with_the_limit(
+    url: str, client: aiohttp.ClientSession, form: Callable[[bytes], object]
+) -> None:
+    longest = GOOD.ljust(2_097_152)
+    async with client.post(f"{url}/callbacks/tok", data=form(longest)) as answer:
+        assert answer.status == 200
+    async with client.post(f"{url}/callbacks/tok", data=form(longest + b" ")) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["faults"] == [
+            {
+                "path": "body",
+                "problem": "is longer than 2097152 bytes; send fewer events at a time",
+            }
+        ]
+
+
 async def test_a_body_that_is_not_gzip_as_announced_is_refused(
     url: str, client: aiohttp.ClientSession
 ) -> None:
@@ -143,6 +166,7 @@ async def test_a_busy_database_asks_for_the_same_request_later_and_is_logged(
     store.failure = TryLater("the database is busy", retry_after_seconds=1.5)
     async with client.post(f"{url}/callbacks/tok", data=GOOD) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+        assert await answer.json() == {"error": "Not stored. Send the same request again later."}
     (call,) = log.calls
     assert call.method_name == "warning"
     assert call.kwargs["exc_info"] is store.failure

@@ -98,6 +98,13 @@ def test_the_list_shows_where_each_campaign_stands() -> None:
     assert "There is no such campaign" in none.stdout
 
 
+def test_the_list_as_json_has_the_names_of_the_api() -> None:
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier("campaign", "list", "--json", "--address", address)
+    (campaign,) = json.loads(result.stdout)["campaigns"]
+    assert (campaign["campaign_id"], campaign["counts"]["total"]) == ("7", "1234")
+
+
 @pytest.mark.parametrize(
     ("arguments", "state", "reason"),
     [

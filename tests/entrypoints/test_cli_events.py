@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import grpc
+import pytest
 
 from espalier.v1 import common_pb2, event_pb2, suppression_pb2
 from tests.entrypoints.cli_server import espalier, serving, try_later
@@ -168,6 +169,53 @@ def test_a_list_of_events_asks_for_no_more_than_its_limit() -> None:
     assert "There are more" in result.stderr
 
 
+class _NoEvents:
+    def ListEvents(
+        self, request: event_pb2.ListEventsRequest, context: grpc.ServicerContext
+    ) -> event_pb2.ListEventsResponse:
+        return event_pb2.ListEventsResponse()
+
+
+def test_a_list_without_events_says_so_beside_what_a_pipe_takes() -> None:
+    with serving(events=_NoEvents()) as address:
+        words = espalier("events", "list", "--address", address)
+        lines = espalier("events", "list", "--json", "--address", address)
+    assert (words.stdout, words.stderr) == ("", "There is no such event.\n")
+    assert (lines.stdout, lines.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (("add", "a@x.example"), {"added_count": 1, "already_suppressed_count": 0}),
+        (("remove", "a@x.example"), {"removed_count": 1, "not_found_count": 0}),
+    ],
+)
+def test_changed_suppressions_are_counted_as_json_too(
+    arguments: tuple[str, ...], answer: object
+) -> None:
+    with serving(suppressions=_Suppressions()) as address:
+        result = espalier("suppressions", *arguments, "--json", "--address", address)
+    assert json.loads(result.stdout) == answer
+
+
+def test_suppressions_as_json_have_the_names_of_the_api() -> None:
+    with serving(suppressions=_Suppressions()) as address:
+        result = espalier(
+            *("suppressions", "list", "--prefix", "ann", "--limit", "1", "--json"),
+            *("--address", address),
+        )
+    (found,) = json.loads(result.stdout)["suppressions"]
+    assert (found["email"], found["reason"]) == ("ann@x.example", "SUPPRESSION_REASON_HARD_BOUNCE")
+
+
+def test_checked_addresses_as_json_say_of_each_whether_it_is_suppressed() -> None:
+    with serving(suppressions=_Suppressions()) as address:
+        result = espalier("suppressions", "check", "a@x", "b@x", "--json", "--address", address)
+    found = json.loads(result.stdout)["results"]
+    assert [(one["email"], one["suppressed"]) for one in found] == [("a@x", True), ("b@x", False)]
+
+
 def test_suppressions_are_listed_with_their_reasons() -> None:
     servicer = _Suppressions()
     options = ("--prefix", "ann", "--reason", "complaint", "--limit", "1")
@@ -183,8 +231,8 @@ def test_addresses_are_checked_added_and_removed() -> None:
     with serving(suppressions=_Suppressions()) as address:
         check = espalier("suppressions", "check", *two, "--address", address)
         add = espalier("suppressions", "add", *two, "--detail", "abc", "--address", address)
-        remove = espalier("suppressions", "remove", *two, "--json", "--address", address)
+        remove = espalier("suppressions", "remove", *two, "--address", address)
     lines = [line.split() for line in check.stdout.splitlines()[1:]]
     assert lines == [["a@x.example", "yes", "hard_bounce", "gone"], ["b@x.example", "no"]]
     assert add.stdout == "Suppressed: 2. Suppressed before: 3.\n"
-    assert json.loads(remove.stdout) == {"removed_count": 2, "not_found_count": 0}
+    assert remove.stdout == "Taken off the list: 2. Not on it: 0.\n"

@@ -110,6 +110,24 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_provider_file(tmp_path / "nowhere.yaml", {})
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("nickname: Köln\n".encode("latin-1"), "is not UTF-8 text: save it as UTF-8."),
+        (b"nickname: acme\0\n", "is not valid YAML: it holds the character '\\x00'; remove it."),
+        (b"nickname: " + b"[" * 5_000, "is no provider: it is nested too deeply."),
+    ],
+)
+def test_a_file_that_cannot_be_a_provider_is_refused(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    path = tmp_path / "esp.yaml"
+    path.write_bytes(content)
+    with pytest.raises(Failure) as caught:
+        read_provider_file(path, {})
+    assert caught.value.message == f"{path} {says}"
+
+
 def test_an_empty_file_says_what_belongs_in_it(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="is empty: give at least nickname"):
         _read(tmp_path, "# nothing\n")

@@ -149,3 +149,8 @@ def test_a_file_that_has_changed_since_leaves_a_fault_its_name(
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Failure, match=r"must end in \.csv or \.jsonl"):
         list(read_chunks(_file(tmp_path, "people.xlsx", "")))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"people\.csv cannot be read: No such file"):
+        list(read_chunks(tmp_path / "people.csv"))

@@ -249,11 +249,14 @@ def test_a_broken_line_breaks_the_stream_off(tmp_path: Path) -> None:
     [
         (("--set", "novalue"), "write NAME=VALUE"),
         (("--plaintext", "/nowhere.txt"), "/nowhere.txt cannot be read"),
+        (("--plaintext", "latin.txt"), "latin.txt is not UTF-8 text (byte 1): save it as UTF-8."),
     ],
 )
 def test_a_bad_option_is_told_before_anything_is_sent(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
+    (tmp_path / "latin.txt").write_bytes("Köln".encode("latin-1"))
+    arguments = tuple(str(tmp_path / one) if "." in one else one for one in arguments)
     result = espalier(*_send(tmp_path, "127.0.0.1:1", *arguments))
     assert result.exit_code == 2
     assert says in result.stderr

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from adapters.secret_box import SecretBox
 from adapters.sql.campaigns import SqlCampaignRepository
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from adapters.sql.limiter import SqlLimiter
 from adapters.sql.providers import SqlProviderRepository
 from adapters.sql.test_messages import SqlTestMessages
@@ -25,6 +25,7 @@ from tests.adapters.fake_transport import FakeTransport
 from tests.domain.provider_samples import MESSAGE
 from tests.entrypoints.api_server import channel_to, reason, violations
 from tests.fakes.clock import FakeClock
+from tests.tables import create_schema
 
 Stub: TypeAlias = provider_pb2_grpc.ProviderServiceStub
 

@@ -163,6 +163,47 @@ def test_a_wrong_value_that_may_be_secret_is_not_repeated(variable: str, value: 
     assert "hunter2" not in fault
 
 
+_DATABASE_URL = (
+    "the value is not allowed; it must be a SQLAlchemy URL with an async driver, such as "
+    "sqlite+aiosqlite:////data/mail.db"
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:////data/mail.db", "sqlite+aiosqlite://"),
+        ("sqlite+pysqlite:////data/mail.db", "sqlite+aiosqlite://"),
+        ("sqlite+no_such:////data/mail.db", "sqlite+aiosqlite://"),
+        ("postgres://u:hunter2@h/d", "postgresql+asyncpg://"),
+        ("postgresql+psycopg2://u:hunter2@h/d", "postgresql+asyncpg://"),
+    ],
+)
+def test_a_database_url_without_an_async_driver_is_told_how_to_begin(url: str, driver: str) -> None:
+    (fault,) = faults({"ESPALIER_DATABASE_URL": url})
+    assert fault == f"ESPALIER_DATABASE_URL: {_DATABASE_URL}; begin this one with {driver}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/data/mail.db",
+        "hunter2://data",
+        "mysql+mysqldb://u:hunter2@h/d",
+        "postgresql+asyncpg://u:hunter2@h:port/d",
+    ],
+)
+def test_a_database_url_of_no_known_kind_is_told_what_it_must_be_alone(url: str) -> None:
+    assert faults({"ESPALIER_DATABASE_URL": url}) == (f"ESPALIER_DATABASE_URL: {_DATABASE_URL}",)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+asyncpg://h/d", "postgresql+psycopg://h/d", "sqlite+aiosqlite:///mail.db"]
+)
+def test_a_database_url_whose_driver_can_be_async_is_taken_as_it_is(url: str) -> None:
+    assert load({"ESPALIER_DATABASE_URL": url}).database_url == url
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [

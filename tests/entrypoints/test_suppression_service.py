@@ -7,7 +7,7 @@ from typing import TypeAlias
 import grpc.aio
 import pytest
 
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from adapters.sql.suppressions import SqlSuppressionRepository
 from domain.message_id import MessageIds
 from domain.suppression import Suppression, SuppressionReason
@@ -15,6 +15,7 @@ from entrypoints.suppression_service import SuppressionService
 from espalier.v1 import suppression_pb2, suppression_pb2_grpc
 from tests.entrypoints.api_server import channel_to, violations
 from tests.fakes.clock import FakeClock
+from tests.tables import create_schema
 
 Stub: TypeAlias = suppression_pb2_grpc.SuppressionServiceStub
 MANUAL = suppression_pb2.SUPPRESSION_REASON_MANUAL

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from adapters.secret_box import SecretBox
-from adapters.sql.database import Database, create_schema
+from adapters.sql.database import Database
 from adapters.sql.providers import SqlProviderRepository
 from domain.errors import Conflict, InvalidRequest, NotFound
 from domain.provider import BasicAuthentication, Header, Provider, ProviderConfig
 from services.configure_provider import ConfigureProvider
 from tests.domain.provider_samples import POST, header
 from tests.fakes.clock import FakeClock
+from tests.tables import create_schema
 
 ENDPOINT = "https://api.example.com/v1/send"
 PASSWORD = "hunter2"
