@@ -9,6 +9,7 @@ from domain.http import AnswerLost, HttpRequest, HttpResponse, TransportError
 from domain.masking import mask_echoes, secrets_sent
 from domain.provider import Provider
 from domain.retry import Outcome, backoff, classify, retry_after, retry_at
+from services.patience import patiently
 from services.ports import CampaignRepository, Clock, ProviderRepository
 from services.run import Run
 
@@ -132,7 +133,10 @@ class SettleRequest:
         if seconds is not None:
             run.stopped = True
             reason = f"the ESP answered {answer.status} with Retry-After"
-            await self._providers.pause(provider.provider_id, until=now + seconds, reason=reason)
+            until = now + seconds
+            await patiently(
+                lambda: self._providers.pause(provider.provider_id, until=until, reason=reason)
+            )
 
     async def _pause_campaign(self, run: Run, request: OpenRequest, detail: str) -> None:
         """The configuration is at fault, so the attempt does not count against the messages."""
@@ -146,7 +150,7 @@ class SettleRequest:
                 return None
             return CampaignState.PAUSED, f"the ESP refused the request itself: {detail}"
 
-        await self._campaigns.change_state(run.chunk.campaign_number, pause)
+        await patiently(lambda: self._campaigns.change_state(run.chunk.campaign_number, pause))
 
 
 def _health(outcome: HttpResponse | TransportError) -> str:

@@ -119,6 +119,7 @@ class SqliteThread:
             make_url(url).set(drivername="sqlite+pysqlite"), hide_parameters=True
         )
         _prepare(self._engine, _LOCK_SECONDS)
+        self._connection: Connection | None = None
         self._executor = ThreadPoolExecutor(1, "espalier-sqlite")
 
     def run(self, transact: Callable[[Connection], T]) -> "asyncio.Future[T]":
@@ -127,19 +128,25 @@ class SqliteThread:
 
     async def close(self) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._engine.dispose)
+        await loop.run_in_executor(self._executor, self._disconnect)
         self._executor.shutdown()
 
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._engine.dispose()
+
     def _transaction(self, transact: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as connection:
+        # To take one out of the pool each time costs as much as a statement.
+        connection = self._connection = self._connection or self._engine.connect()
+        try:
             self._lock(connection)
-            try:
-                result = transact(connection)
-            except BaseException:
-                connection.rollback()
-                raise
+            result = transact(connection)
             connection.commit()
-            return result
+        except BaseException:
+            connection.rollback()
+            raise
+        return result
 
     def _lock(self, connection: Connection) -> None:
         """As `Database` does it: see there."""

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Row, Select, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
@@ -54,15 +54,20 @@ async def store_callbacks(
     return foreign
 
 
-def append_entries(connection: Connection, provider_id: int, entries: Sequence[LogEntry]) -> None:
-    """SENT and FAILED entries at the end of the log.
+_RAISED = (
+    update(_installation)
+    .values(last_position=_installation.c.last_position + bindparam("count"))
+    .returning(_installation.c.last_position)
+)
+_NEW = insert(_events)
+
+
+def append_entries(connection: Connection, entries: Sequence[tuple[int, LogEntry]]) -> None:
+    """SENT and FAILED entries at the end of the log, each with the id of its provider.
 
     Positions are given out here, so that entries become visible in their order.
     """
-    raised = update(_installation).values(
-        last_position=_installation.c.last_position + len(entries)
-    )
-    last = connection.scalar(raised.returning(_installation.c.last_position))
+    last: int = connection.execute(_RAISED, {"count": len(entries)}).scalar_one()
     rows = [
         {
             "position": position,
@@ -76,9 +81,9 @@ def append_entries(connection: Connection, provider_id: int, entries: Sequence[L
             "occurred_at": entry.occurred_at,
             "received_at": entry.received_at,
         }
-        for position, entry in enumerate(entries, start=int(last or 0) - len(entries) + 1)
+        for position, (provider_id, entry) in enumerate(entries, start=last - len(entries) + 1)
     ]
-    connection.execute(insert(_events), rows)
+    connection.execute(_NEW, rows)
 
 
 def sent_entry(number: int, ordinals: Sequence[int], *, at: float) -> LogEntry:

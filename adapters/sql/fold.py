@@ -93,8 +93,8 @@ async def _move(
     if proved:
         # The ESP took them, as its answer would have said.
         provider_id = await _provider_id(connection, number)
-        sent = [sent_entry(number, proved, at=now)]
-        await connection.run_sync(append_entries, provider_id, sent)
+        sent = sent_entry(number, proved, at=now)
+        await connection.run_sync(append_entries, [(provider_id, sent)])
     lost = {ordinal: found.lost_at for ordinal, found in own.items()}
     rows = [_row(number, o, state, details[o], lost.get(o), now) for o, state in moved.items()]
     await connection.execute(delete(_messages).where(_of(number, list(moved))))

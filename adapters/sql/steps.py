@@ -269,12 +269,9 @@ def close_works(connection: Connection, works: Sequence[Work], *, now: float) ->
     rows = [row for work in works for row in work.rows]
     if rows:
         connection.execute(insert(_messages), rows)
-    said: dict[int, list[LogEntry]] = {}
-    for work in works:
-        said.setdefault(work.provider_id, []).extend(work.entries)
-    for provider_id, entries in said.items():
-        if entries:
-            append_entries(connection, provider_id, entries)
+    said = [(work.provider_id, entry) for work in works for entry in work.entries]
+    if said:
+        append_entries(connection, said)
     _store_traffic(connection, {work.provider_id: work.traffic for work in works}.items())
     for work in works:
         _settle(connection, work, now=now)
