@@ -13,12 +13,13 @@ worker is gone, it is in doubt.
 Everything here is a function of its arguments: the adapters store a chunk, they do not think.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
 from domain.campaign import DeliveryGuarantee
+from domain.message import MessageState
 
 # The largest batch that any ESP of the field takes is 1,000; a chunk is never less than a batch.
 CHUNK_SIZE = 1000
@@ -135,6 +136,29 @@ class Chunk:
     def in_doubt(self) -> tuple[OpenRequest, ...]:
         """The requests that may have reached the ESP without our knowing what became of them."""
         return tuple(r for r in self.requests if r.may_have_left)
+
+    def states(
+        self, ordinals: Iterable[int], own: Mapping[int, MessageState]
+    ) -> dict[int, MessageState]:
+        """Where these messages of the chunk stand, in their order.
+
+        `own` are the states of those that something has been stored of apart from their chunk: that
+        comes first. Then comes a request on its way, then whether the message is open.
+        """
+        flying = bits_of((o for r in self.requests if r.posting for o in r.ordinals), self.first)
+        # Nobody sends what is open in a chunk that is done: its campaign was cancelled.
+        done = self.state is ChunkState.DONE
+        waiting = MessageState.CANCELLED if done else MessageState.QUEUED
+        states: dict[int, MessageState] = {}
+        for ordinal in ordinals:
+            place = ordinal - self.first
+            if ordinal in own:
+                states[ordinal] = own[ordinal]
+            elif flying >> place & 1:
+                states[ordinal] = MessageState.SENDING
+            else:
+                states[ordinal] = waiting if self.open >> place & 1 else MessageState.ACCEPTED
+        return states
 
     def apply(self, change: Change) -> "Chunk":
         """The chunk after a change. What is dropped and not there was dropped before."""

@@ -8,7 +8,7 @@ Outside of it stands TransportBroken, a fault of the program that says nothing a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
@@ -54,7 +54,7 @@ class HttpResponse:
     """
 
     status: int
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     truncated: bool = False
     elapsed_seconds: float = 0.0

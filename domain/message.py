@@ -69,7 +69,8 @@ STATE_AFTER: Mapping[CallbackType, MessageState] = {
 ABANDONED = "ABANDONED"
 
 # How much a state says, weakest first; an event moves a message upwards only. That is what makes
-# the order of arrival irrelevant. States that are not listed are never moved by an event.
+# the order of arrival irrelevant. A message in a state that is not listed never left, and no event
+# moves it, but for what `before_callback` makes of it.
 _STRENGTH: Mapping[MessageState, int] = {
     # The outcome is open here, and an event proves that the ESP took the message: a retry that
     # waits, an answer on its way or lost.
@@ -91,10 +92,21 @@ _STRENGTH: Mapping[MessageState, int] = {
 }
 
 
-def after_callback(state: MessageState, callback: CallbackType) -> MessageState:
-    """The state of a message in `state` once an event of type `callback` has come in.
+def before_callback(state: MessageState, reason: str) -> MessageState:
+    """What is known of a message in `state` for `reason` as far as its ESP is concerned.
 
-    The end is the same in whatever order the events come, and however often.
+    What an operator gave up counts as cancelled. It left all the same and may have arrived, so that
+    an event finds it UNKNOWN.
+    """
+    gave_up = state is MessageState.CANCELLED and reason == ABANDONED
+    return MessageState.UNKNOWN if gave_up else state
+
+
+def after_callback(state: MessageState, callback: CallbackType) -> MessageState:
+    """The state of a message once an event of type `callback` has come in.
+
+    `state` is what `before_callback` made of it. The end is the same in whatever order the events
+    come, and however often.
     """
     strength = _STRENGTH.get(state)
     reported = STATE_AFTER[callback]

@@ -6,8 +6,9 @@
     bytes 10-25  keyed BLAKE2b over the ten bytes before
 
 written in lower-case hex: 52 characters of [0-9a-f]. Hex and not base64, because there are ESPs
-that change the case of what a metadata field holds, and some that keep 64 characters at most.
-The token follows from campaign and recipient alone, so a retry repeats it; it holds no address.
+that change the case of what a metadata field holds, and some that keep 64 characters at most; it is
+read in either case. The token follows from campaign and recipient alone, so a retry repeats it; it
+holds no address.
 """
 
 import hashlib
@@ -130,5 +131,5 @@ def _from_hex(text: str) -> bytes | None:
         raw = bytes.fromhex(text)
     except ValueError:
         return None
-    # fromhex also takes capitals and spaces; one message has one token.
-    return raw if raw.hex() == text else None
+    # fromhex also takes spaces; one message has one token, in whatever case it comes back.
+    return raw if raw.hex() == text.lower() else None

@@ -164,7 +164,8 @@ class Refused:
 class MessageRow(NamedTuple):
     """A message as it stands. `updated_at` is None where its chunk alone says what it is.
 
-    `lost_at` is when the answer to a request with it was lost, whatever has become of it since.
+    `lost_at` is when the answer to its last request was lost, whatever has become of it since.
+    Requests before that, which an operator repeated, are its `Resend`s.
     """
 
     ordinal: int
@@ -174,6 +175,17 @@ class MessageRow(NamedTuple):
     detail: str
     updated_at: float | None
     lost_at: float | None = None
+
+
+class Resend(NamedTuple):
+    """A message may have gone out already: its answer was lost, and it was sent once more.
+
+    `detail` is how the answer was lost.
+    """
+
+    lost_at: float
+    detail: str
+    resent_at: float
 
 
 StateChange: TypeAlias = Callable[[CampaignState], tuple[CampaignState, str] | None]
@@ -257,7 +269,13 @@ class CampaignRepository(Protocol):
         `ordinals` were not UNKNOWN and were left alone. A COMPLETED campaign with messages to
         resend is SENDING again in the same step. Raises NotPossibleNow for a resend in a campaign
         that was cancelled or has failed.
+
+        Each resend must be remembered, whatever becomes of the message: see `resends`.
         """
+        ...
+
+    async def resends(self, number: int, ordinal: int) -> Sequence[Resend]:
+        """The times that `resolve_unknown` queued this message again, oldest first."""
         ...
 
     async def messages(

@@ -10,7 +10,14 @@ from domain.event_filter import EventFilter
 from domain.events import Cursor, LogEntry, SystemEvent, system_events
 from domain.message import MessageState
 from domain.message_id import MessageIds, MessageKind, MessageRef
-from services.ports import Campaign, CampaignRepository, EventLog, EventSearch, MessageRow
+from services.ports import (
+    Campaign,
+    CampaignRepository,
+    EventLog,
+    EventSearch,
+    MessageRow,
+    Resend,
+)
 
 _PAGE = 1000
 # A message has a handful of entries, unless somebody follows its links for days. Where each message
@@ -22,11 +29,16 @@ _SEEK_FURTHER = frozenset({MessageState.DUPLICATE, MessageState.REJECTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A message as it stands, and its system events in order: the first thousands, if so many."""
+    """A message as it stands, and what is known to have happened to it.
+
+    `events` are in order: the first thousands, if so many. `resends` are what an operator had sent
+    again, oldest first.
+    """
 
     campaign: Campaign
     message: MessageRow
     events: Sequence[SystemEvent]
+    resends: Sequence[Resend] = ()
 
 
 class ReadMessage:
@@ -84,7 +96,8 @@ class ReadMessage:
             limit=_MAX_ENTRIES,
         )
         events = [event for entry in entries for event in self._events(entry, row)]
-        return History(campaign=campaign, message=row, events=events)
+        resends = await self._campaigns.resends(campaign.number, row.ordinal)
+        return History(campaign=campaign, message=row, events=events, resends=resends)
 
     def _events(self, entry: LogEntry, row: MessageRow) -> Sequence[SystemEvent]:
         """Those of an entry that speak of this message: one, or all of a callback's."""

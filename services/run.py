@@ -61,7 +61,8 @@ class Run:
     async def _start(
         self, requests: Sequence[OpenRequest], posting: tuple[OpenRequest, ...], places: int
     ) -> Recorded:
-        formed_before = tuple(set(requests).intersection(self.chunk.requests))
+        firsts = {request.ordinals[0] for request in self.chunk.requests}
+        formed_before = tuple(each for each in requests if each.ordinals[0] in firsts)
         ordinals = tuple(ordinal for request in requests for ordinal in request.ordinals)
         move = Move(ordinals, MessageState.QUEUED, MessageState.SENDING)
         change = Change(dropped=formed_before, formed=posting)

@@ -1,6 +1,7 @@
 """A request on its way through the transport, and the lines that libcurl is given for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import overload
 
 from domain.http import HttpRequest, Landed
 
@@ -43,11 +44,50 @@ def header_lines(request: HttpRequest) -> list[str]:
     return lines
 
 
-def parse_headers(lines: Iterable[bytes]) -> tuple[tuple[str, str], ...] | None:
+class Headers(Sequence[tuple[str, str]]):
+    """The headers of an answer, made out of their lines once somebody looks at them.
+
+    Of a message that the ESP took nobody does, and a million of them are sent.
+    """
+
+    __slots__ = ("_lines", "_read")
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = tuple(lines)
+        self._read: tuple[tuple[str, str], ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._headers())
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, str]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[str, str]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[str, str] | Sequence[tuple[str, str]]:
+        return self._headers()[index]
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        if self._read is None:
+            self._read = _parsed(self._lines) or ()
+        return self._read
+
+
+def read_headers(lines: Sequence[bytes]) -> Headers | None:
+    """None where the answer broke off within its headers, which libcurl takes for an answer."""
+    if lines[-1] not in _BLANK and _parsed(lines) is None:
+        return None
+    return Headers(lines)
+
+
+_BLANK = (b"\r\n", b"\n")
+
+
+def _parsed(lines: Iterable[bytes]) -> tuple[tuple[str, str], ...] | None:
     """The headers of the last header block; before it stand those of interim answers.
 
-    Behind its blank line only trailers follow, which are left out. Without a blank line the answer
-    broke off within its headers, which libcurl takes for an answer, and the result is None.
+    Behind its blank line only trailers follow, which are left out. Without one the result is None.
     """
     headers: list[tuple[str, str]] = []
     in_block = False

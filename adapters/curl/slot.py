@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pycurl
 
-from adapters.curl.exchange import Exchange, header_lines, parse_headers
+from adapters.curl.exchange import Exchange, header_lines, read_headers
 from adapters.curl.hasty import HastyServers
 from adapters.curl.options import CurlOptions, configure, open_socket
 from adapters.curl.reasons import Failure, explain
@@ -45,6 +45,7 @@ class Slot:
         self._body: list[bytes] = []
         self._room = 0
         self._timeout_seconds = 0.0
+        self._url = ""
         configure(self.curl, options)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._before_issuing)
         self.curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
@@ -64,7 +65,9 @@ class Slot:
         self._body.clear()
         self._room = self._options.max_response_bytes
         request, curl = exchange.request, self.curl
-        curl.setopt(pycurl.URL, request.url)
+        if request.url != self._url:
+            curl.setopt(pycurl.URL, request.url)
+            self._url = request.url
         curl.setopt(pycurl.HTTPHEADER, header_lines(request))
         if request.method == "GET":
             curl.setopt(pycurl.HTTPGET, 1)
@@ -116,7 +119,7 @@ class Slot:
         truncated = code == pycurl.E_WRITE_ERROR and self._room < 0
         # libcurl says success, too, where it could not repeat a request that got no answer.
         if (code == pycurl.E_OK or truncated) and self._head and status >= _FIRST_FINAL_STATUS:
-            headers = parse_headers(self._head)
+            headers = read_headers(self._head)
             if headers is not None:
                 return HttpResponse(
                     status=status,

@@ -1,7 +1,4 @@
-"""The messages of a campaign, each with the state that follows from what is stored.
-
-A row of its own comes first; then a request that is being posted; then the chunk.
-"""
+"""The messages of a campaign, each with the state that follows from what is stored."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -11,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
 from adapters.sql.campaign_rows import count_column
-from adapters.sql.chunk_rows import read_requests
+from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.recipients_codec import decode, decode_where
 from domain.campaign import Recipient
-from domain.chunk import CHUNK_SIZE, ChunkState, bits_of
+from domain.chunk import CHUNK_SIZE
 from domain.message import MessageState
 from services.ports import MessageRow
 
@@ -56,32 +53,17 @@ def messages_of(
 ) -> Iterator[MessageRow]:
     """The messages of a chunk in order; with an `email_key`, those to this address alone."""
     first = chunk.number * CHUNK_SIZE
-    opened = int.from_bytes(chunk.open, "little")
-    posting = _posting(chunk)
-    waits = MessageState.CANCELLED if chunk.state == ChunkState.DONE else MessageState.QUEUED
-    for i, recipient in _wanted(chunk.body, email_key):
-        row = own.get(first + i)
-        if row is not None:
-            yield _spoken(row, recipient)
-            continue
-        if posting >> i & 1:
-            state = MessageState.SENDING
+    wanted = [(first + i, recipient) for i, recipient in _wanted(chunk.body, email_key)]
+    spoken = {ordinal: MessageState.of(row.state) for ordinal, row in own.items()}
+    states = read_chunk(chunk).states((ordinal for ordinal, _ in wanted), spoken)
+    for ordinal, recipient in wanted:
+        row = own.get(ordinal)
+        if row is None:
+            yield MessageRow(ordinal, recipient, states[ordinal], "", "", None)
         else:
-            state = waits if opened >> i & 1 else MessageState.ACCEPTED
-        yield MessageRow(first + i, recipient, state, "", "", None)
+            said = (row.reason, row.detail, row.updated_at, row.lost_at)
+            yield MessageRow(ordinal, recipient, states[ordinal], *said)
 
 
 def _wanted(body: bytes, email_key: str) -> list[tuple[int, Recipient]]:
     return decode_where(body, email_key) if email_key else list(enumerate(decode(body)))
-
-
-def _spoken(row: Row[Any], recipient: Recipient) -> MessageRow:
-    state = MessageState.of(row.state)
-    said = (row.reason, row.detail, row.updated_at, row.lost_at)
-    return MessageRow(row.ordinal, recipient, state, *said)
-
-
-def _posting(chunk: Row[Any]) -> int:
-    requests = read_requests(chunk.requests)
-    ordinals = (ordinal for one in requests if one.posting for ordinal in one.ordinals)
-    return bits_of(ordinals, chunk.number * CHUNK_SIZE)

@@ -11,12 +11,12 @@ from adapters.sql.campaign_messages import messages_of, next_chunk, own_rows
 from adapters.sql.cancellation import cancel_queued
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
-from adapters.sql.unknowns import resolve, unknown_ordinals
+from adapters.sql.unknowns import resends_of, resolve, unknown_ordinals
 from domain.campaign import CampaignSpec, CampaignState, Recipient
 from domain.chunk import CHUNK_SIZE, ChunkState
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow
 from domain.message import MessageState
-from services.ports import Campaign, MessageRow, Refused, StateChange
+from services.ports import Campaign, MessageRow, Refused, Resend, StateChange
 
 # What one call of `messages` looks at: a second's work at most, however large the campaign is.
 _MAX_CHUNKS = 256
@@ -157,6 +157,11 @@ class SqlCampaignRepository:
                 reason = "unknown messages are sent again"
                 await _store_state(connection, number, CampaignState.SENDING, reason, now=now)
         return len(unknown), 0 if wanted is None else len(wanted) - len(unknown)
+
+    async def resends(self, number: int, ordinal: int) -> Sequence[Resend]:
+        """See the port."""
+        async with self._database.reading() as connection:
+            return await resends_of(connection, number, ordinal)
 
     async def messages(
         self,

@@ -19,9 +19,9 @@ from adapters.sql.suppressions import add_suppressions
 from domain.address import address_key
 from domain.callback import SUPPRESSES
 from domain.campaign import Recipient
-from domain.chunk import CHUNK_SIZE, Chunk, ChunkState
+from domain.chunk import CHUNK_SIZE, Chunk
 from domain.events import EntryKind, LogEntry
-from domain.message import ABANDONED, MessageState, after_callback
+from domain.message import MessageState, after_callback, before_callback
 from domain.message_id import MessageKind
 from domain.suppression import Suppression
 
@@ -76,9 +76,8 @@ async def _move(
     this = and_(_chunks.c.campaign_number == number, _chunks.c.number == chunk_number)
     row = (await connection.execute(select(_chunks).where(this).with_for_update())).one()
     before, own = await _states(connection, read_chunk(row), entries)
-    gave_up = [ordinal for ordinal, found in own.items() if found.reason == ABANDONED]
-    # What an operator gave up is counted as cancelled, and may have arrived all the same.
-    known = before | dict.fromkeys(gave_up, MessageState.UNKNOWN)
+    reasons = {ordinal: found.reason for ordinal, found in own.items()}
+    known = {o: before_callback(state, reasons.get(o, "")) for o, state in before.items()}
     after = dict(known)
     details: dict[int, str] = {}
     for entry in entries:
@@ -120,23 +119,12 @@ async def _count(
 async def _states(
     connection: AsyncConnection, chunk: Chunk, entries: Sequence[LogEntry]
 ) -> tuple[dict[int, MessageState], dict[int, Row[Any]]]:
-    """Where the messages of these entries stand: a row of their own, else what the chunk says.
-
-    And the rows of their own.
-    """
-    ordinals = {entry.message.ordinal for entry in entries}
-    posting = {ordinal for r in chunk.requests if r.posting for ordinal in r.ordinals}
-    opened = set(chunk.open_ordinals())
-    done = chunk.state is ChunkState.DONE
-    waits = MessageState.CANCELLED if done else MessageState.QUEUED
-    states: dict[int, MessageState] = {}
-    for ordinal in ordinals:
-        is_open = waits if ordinal in opened else MessageState.ACCEPTED
-        states[ordinal] = MessageState.SENDING if ordinal in posting else is_open
-    own = select(_messages).where(_of(chunk.campaign_number, sorted(ordinals)))
-    rows = {row.ordinal: row for row in await connection.execute(own)}
-    states.update({ordinal: MessageState.of(row.state) for ordinal, row in rows.items()})
-    return states, rows
+    """Where the messages of these entries stand, and the rows of those that have one."""
+    ordinals = sorted({entry.message.ordinal for entry in entries})
+    found = select(_messages).where(_of(chunk.campaign_number, ordinals))
+    rows = {row.ordinal: row for row in await connection.execute(found)}
+    own = {ordinal: MessageState.of(row.state) for ordinal, row in rows.items()}
+    return chunk.states(ordinals, own), rows
 
 
 async def _suppressed(

@@ -158,8 +158,22 @@ messages = Table(
     Column("reason", String(64), nullable=False, default=""),
     Column("detail", Text, nullable=False, default=""),
     Column("updated_at", Float(53), nullable=False),
-    # When the answer to a request with it was lost, whatever became of it since.
+    # When the answer to its last request was lost, whatever became of it since.
     Column("lost_at", Float(53)),
+)
+
+# The messages that were sent again though they may have gone out before: their rows in `messages`
+# are gone with that, and the evidence stays here.
+resends = Table(
+    "resends",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("campaign_number", BigInteger, nullable=False),
+    Column("ordinal", BigInteger, nullable=False),
+    Column("lost_at", Float(53), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("resent_at", Float(53), nullable=False),
+    Index(None, "campaign_number", "ordinal"),
 )
 
 events = Table(
