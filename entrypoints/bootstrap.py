@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
+import certifi
+
 from adapters.curl import CurlOptions, CurlTransport
 from adapters.curl.addresses import is_public
 from adapters.key_file import KeyFileRefused, derive, load, load_or_create
@@ -204,6 +206,7 @@ async def transport(settings: Settings) -> AsyncIterator[Transport]:
     """The way to the ESPs; what is in flight is waited for at the end."""
     options = CurlOptions(
         user_agent=f"Espalier/{version('espalier')}",
+        ca_file=certifi.where() if settings.ca_file is None else str(settings.ca_file),
         drain_timeout=settings.drain_seconds,
         allow_address=None if settings.allow_private_addresses else is_public,
     )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -90,6 +91,15 @@ def check_key_digits(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", value.get_secret_value()):
         raise ValueError("no key")
     return value
+
+
+def check_certificates(value: Path) -> Path:
+    """A file that TLS can be checked with, by its absolute path."""
+    try:
+        ssl.create_default_context(cafile=value)
+    except OSError as error:
+        raise ValueError("no certificates") from error
+    return value.absolute()
 
 
 def check_folder(value: Path) -> Path:

@@ -19,6 +19,7 @@ from entrypoints.setting_kinds import (
     as_text,
     check_address,
     check_base_url,
+    check_certificates,
     check_database_url,
     check_folder,
     check_key_digits,
@@ -131,6 +132,14 @@ class Settings(BaseSettings):
         default=True,
         description="Whether requests may go to private and loopback addresses; false where "
         "those who configure providers should not reach your network.",
+    )
+    ca_file: Annotated[
+        Annotated[Path, AfterValidator(check_certificates)] | None,
+        Shown(kind="a PEM file with certificates", default="those that Mozilla trusts"),
+    ] = Field(
+        default=None,
+        description="The certificates that ESPs are checked against, where a proxy or an ESP of "
+        "your own has others.",
     )
     drain_seconds: Annotated[float, Shown(kind="a number from 0 to 3600")] = Field(
         default=30,

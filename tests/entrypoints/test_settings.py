@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import certifi
 import pytest
 
 from entrypoints.setting_kinds import host_and_port
@@ -39,6 +40,7 @@ def test_with_nothing_set_the_defaults_hold() -> None:
         "log_format": "json",
         "log_level": "info",
         "allow_private_addresses": True,
+        "ca_file": None,
         "drain_seconds": 30.0,
     }
     assert 1 <= settings.dispatchers <= 16
@@ -58,6 +60,7 @@ def test_the_environment_sets_everything() -> None:
             "ESPALIER_LOG_FORMAT": "console",
             "ESPALIER_LOG_LEVEL": "debug",
             "ESPALIER_ALLOW_PRIVATE_ADDRESSES": "false",
+            "ESPALIER_CA_FILE": certifi.where(),
             "ESPALIER_DRAIN_SECONDS": "2.5",
         }
     )
@@ -73,6 +76,7 @@ def test_the_environment_sets_everything() -> None:
         "log_format": "console",
         "log_level": "debug",
         "allow_private_addresses": False,
+        "ca_file": Path(certifi.where()),
         "drain_seconds": 2.5,
     }
 
@@ -132,6 +136,8 @@ def test_variables_of_others_and_of_the_client_are_left_alone() -> None:
         ("ESPALIER_LOG_FORMAT", "xml", "json or console"),
         ("ESPALIER_LOG_LEVEL", "INFO", "debug, info, warning or error"),
         ("ESPALIER_ALLOW_PRIVATE_ADDRESSES", "maybe", "true or false"),
+        ("ESPALIER_CA_FILE", __file__, "a PEM file with certificates"),
+        ("ESPALIER_CA_FILE", "/nowhere.pem", "a PEM file with certificates"),
         ("ESPALIER_DRAIN_SECONDS", "-1", "a number from 0 to 3600"),
         ("ESPALIER_DRAIN_SECONDS", "nan", "a number from 0 to 3600"),
         ("ESPALIER_DRAIN_SECONDS", "inf", "a number from 0 to 3600"),
