@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench generate lock clean
+.PHONY: help setup demo test lint format bench chaos generate lock clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,12 @@ format: $(READY) ## Lay out the code as `make lint` wants it.
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
 
-bench: $(READY) ## Measure throughput and memory on this machine.
+bench: $(READY) ## Measure speed and memory on this machine; fail where a limit is missed.
 	@$(BIN)/python -m tests.benchmarks
+
+# It takes minutes. To choose: make chaos CHAOS_FLAGS="--seconds 120 --mode at-most-once"
+chaos: $(READY) ## Kill the service again and again while it sends, and count every message.
+	@$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 
 generate: $(READY) ## Generate the code of the API from proto/espalier.
 	@$(BIN)/python proto/generate.py

@@ -5,7 +5,7 @@ sentences continue them (`campaign.subject` ... `is missing`) and name the way o
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from domain import address, replacements
@@ -85,19 +85,20 @@ def check_complete(content: Content, config: ProviderConfig) -> list[Violation]:
     ]
 
 
-def check_recipient(index: int, recipient: Recipient) -> Violation | None:
-    """The first fault of recipient number `index` (from 0) that refuses the whole call.
+def check_recipient(index: int, recipient: Recipient) -> Sequence[Violation]:
+    """The faults of recipient number `index` (from 0), each of which refuses the whole call.
 
     Asked for each of a million recipients. A key that no placeholder can name refuses nothing: the
     columns of a file are named by whoever wrote it.
     """
-    if not recipient.email.strip():
-        message = "is missing; give every recipient an address"
-        return Violation(field=f"recipients[{index}].email", reason="REQUIRED", message=message)
+    found: Sequence[Violation] = ()
     if recipient.replacements:
-        field = f"recipients[{index}].replacements"
-        return next(iter(replacements.check(recipient.replacements, field)), None)
-    return None
+        found = replacements.check(recipient.replacements, f"recipients[{index}].replacements")
+    if recipient.email.strip():
+        return found
+    message = "is missing; give every recipient an address"
+    missing = Violation(field=f"recipients[{index}].email", reason="REQUIRED", message=message)
+    return (missing, *found)
 
 
 def unsendable(recipient: Recipient) -> str | None:

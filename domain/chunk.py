@@ -18,11 +18,15 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
+from domain.ahead import is_ahead
 from domain.campaign import DeliveryGuarantee
 from domain.message import MessageState
+from domain.retry import LONGEST_BACKOFF_SECONDS
 
 # The largest batch that any ESP of the field takes is 1,000; a chunk is never less than a batch.
 CHUNK_SIZE = 1000
+# Several times what a worker asks for between two renewals.
+LONGEST_LEASE_SECONDS = 60.0
 
 
 class ChunkState(IntEnum):
@@ -57,6 +61,9 @@ class OpenRequest:
     @property
     def may_have_left(self) -> bool:
         return self.posting or self.doubtful
+
+    def is_due(self, now: float) -> bool:
+        return not is_ahead(self.not_before, now=now, longest=LONGEST_BACKOFF_SECONDS)
 
     def posted(self, *, at: float) -> "OpenRequest":
         """The request on its way, for the first time or once more."""
@@ -193,6 +200,10 @@ class Chunk:
         """The chunk without a worker: done, or ready for a later run."""
         done = self.open == 0
         return replace(self, state=ChunkState.DONE if done else ChunkState.READY)
+
+    def is_due(self, now: float) -> bool:
+        """Whether a run of this chunk has something to do now."""
+        return not is_ahead(self.not_before(), now=now, longest=LONGEST_BACKOFF_SECONDS)
 
     def not_before(self) -> float:
         """When (epoch seconds) a later run of this chunk has something to do."""

@@ -11,6 +11,8 @@ that was lost, a status of 5xx or 408. What an ESP refuses, or asks patience for
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domain.ahead import is_ahead
+
 # More in a row than one request has attempts by default: a single one that an ESP stumbles over
 # does not stop the others.
 FAILURES_TO_OPEN = 10
@@ -44,7 +46,8 @@ class Circuit:
     def state(self, now: float) -> CircuitState:
         if self.opened == 0:
             return CircuitState.CLOSED
-        return CircuitState.OPEN if now < self.open_until else CircuitState.PROBING
+        is_open = is_ahead(self.open_until, now=now, longest=LONGEST_WAIT)
+        return CircuitState.OPEN if is_open else CircuitState.PROBING
 
     def after_failure(self, reason: str, *, now: float) -> "Circuit":
         """What was in flight when it opened fails as well, which makes it wait no longer."""

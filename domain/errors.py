@@ -46,13 +46,18 @@ class EspalierError(Exception):
 
 
 class InvalidRequest(EspalierError):
-    """The request breaks rules; all that it breaks are listed together."""
+    """The request breaks rules; all that it breaks are listed together.
+
+    Of very many the first are listed; `more` is how many others were found.
+    """
 
     reason = "INVALID_REQUEST"
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
+    def __init__(self, violations: Sequence[Violation], *, more: int = 0) -> None:
         self.violations = tuple(violations)
-        super().__init__("; ".join(f"{v.field}: {v.message}" for v in self.violations))
+        self.more = more
+        told = [f"{v.field}: {v.message}" for v in self.violations]
+        super().__init__("; ".join([*told, *([f"and {more:,} more"] if more else [])]))
 
 
 class NotFound(EspalierError):

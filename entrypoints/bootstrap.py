@@ -122,7 +122,7 @@ class Parts:
             ),
             clock=self.clock,
         )
-        return Dispatcher(name=name, queue=self.queue, dispatch=dispatch)
+        return Dispatcher(name=name, queue=self.queue, campaigns=self.campaigns, dispatch=dispatch)
 
 
 @asynccontextmanager

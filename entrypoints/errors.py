@@ -76,7 +76,7 @@ def to_status(error: EspalierError) -> Status:
     info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_facts(error))
     details: list[Message] = [info]
     if isinstance(error, InvalidRequest):
-        details.append(_bad_request(error.violations))
+        details.append(_bad_request(error.violations, error.more))
     if isinstance(error, TryLater):
         details.append(RetryInfo(retry_delay=to_duration(error.retry_after_seconds)))
     return _status(code_of(error), str(error), details)
@@ -106,7 +106,8 @@ def _facts(error: EspalierError) -> dict[str, str]:
             return {}
 
 
-def _bad_request(violations: Sequence[Violation]) -> BadRequest:
+def _bad_request(violations: Sequence[Violation], more: int) -> BadRequest:
+    """As many of the violations as fit, and the number of all others."""
     shown = BadRequest()
     for i, violation in enumerate(violations):
         one = BadRequest.FieldViolation(
@@ -115,9 +116,11 @@ def _bad_request(violations: Sequence[Violation]) -> BadRequest:
             description=_cut(violation.message, _TEXT_BYTES),
         )
         if shown.ByteSize() + one.ByteSize() > _VIOLATIONS_BYTES:
-            shown.field_violations.append(_more(len(violations) - i))
+            more += len(violations) - i
             break
         shown.field_violations.append(one)
+    if more:
+        shown.field_violations.append(_more(more))
     return shown
 
 

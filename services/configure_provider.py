@@ -29,8 +29,8 @@ class Configured:
 class ConfigureProvider:
     """An empty secret in what is wanted means the stored one, as long as it goes to the same place.
 
-    Raises InvalidRequest with all violations (field paths of the configuration), and Conflict
-    where an etag is given and is not that of the stored provider, or there is none.
+    Raises InvalidRequest with all violations (field paths of the configuration). Where an etag is
+    given, NotFound if there is no such provider, and Conflict if its etag is another one.
     """
 
     def __init__(self, providers: ProviderRepository) -> None:
@@ -70,8 +70,8 @@ class _Change:
 
     def of(self, present: Provider | None) -> ProviderConfig:
         """The configuration to store; raises what ConfigureProvider raises."""
-        if self._etag and (present is None or present.etag != self._etag):
-            raise Conflict("provider", self._wanted.nickname)
+        if self._etag:
+            _raise_if_another(present, self._etag, self._wanted.nickname)
         stored = None if present is None else present.config
         config, given_up = _with_stored_secrets(self._wanted, stored)
         # Within the transaction it is nearly always the same: a large template is parsed once.
@@ -85,6 +85,14 @@ class _Change:
             # To the rules such a secret is just missing; why it is, is more use.
             raise InvalidRequest([given_up.get(v.field, v) for v in violations])
         self._checked, self.advice = config, advice
+
+
+def _raise_if_another(present: Provider | None, etag: str, nickname: str) -> None:
+    if present is None:
+        # Whoever read an etag knew it: it was deleted since, or the name is another one.
+        raise NotFound("provider", nickname)
+    if present.etag != etag:
+        raise Conflict("provider", nickname)
 
 
 def _with_stored_secrets(

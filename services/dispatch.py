@@ -9,6 +9,7 @@ from typing import TypeAlias
 from domain.address import address_key
 from domain.chunk import CHUNK_SIZE, OpenRequest
 from domain.message import MessageState
+from domain.pace import SMOOTH_SECONDS
 from domain.provider import Provider, ProviderConfig, with_secrets_of
 from domain.rendering import Rejection, RenderedRequest, Renderer
 from services.flight import Flight, Rendered
@@ -23,8 +24,6 @@ from services.run import Run
 _ROUND_SECONDS = 5.0
 # After a wait of so many seconds somebody may be suppressed, or a message too late.
 _LONG_WAIT_SECONDS = 0.5
-# Under a limit of its rate a provider gets at once what it may have in this time, at least one.
-_SMOOTH_SECONDS = 0.02
 
 NewFlight: TypeAlias = Callable[[Run, Provider], Flight]
 
@@ -77,7 +76,7 @@ class DispatchChunk:
 
     def _is_due(self, run: Run) -> bool:
         """Also a request that was halved a moment ago is due."""
-        return run.chunk.open != 0 and run.chunk.not_before() <= self._clock.now()
+        return run.chunk.open != 0 and run.chunk.is_due(self._clock.now())
 
     async def _expire(self, run: Run) -> None:
         """Drops all that has not left. What is in doubt has left, and is repeated or lost."""
@@ -132,15 +131,17 @@ class DispatchChunk:
         flight: Flight,
         stopping: asyncio.Event,
     ) -> None:
-        over = self._clock.now() + _ROUND_SECONDS
+        began = self._clock.now()
+        over = began + _ROUND_SECONDS
         if run.claim.send_before is not None:
-            over = min(over, max(run.claim.send_before, self._clock.now()))
+            over = min(over, max(run.claim.send_before, began))
         while window := await self._window(run, provider, due):
             if not await self._may_leave(run, provider, window, stopping):
                 self._places.give_back(provider.provider_id, len(window))
                 return
             await flight.post(window)
-            if self._clock.now() >= over:
+            # A clock that was put back would make a round of it that lasts for hours.
+            if not began <= self._clock.now() < over:
                 return
 
     async def _window(
@@ -201,7 +202,7 @@ class DispatchChunk:
         unformed = tuple(run.chunk.unformed_ordinals())
         again: list[tuple[OpenRequest, Renderer]] = []
         for request in run.chunk.requests:
-            if request.not_before <= now:
+            if request.is_due(now):
                 config = await self._config(provider, request.provider_version)
                 again.append((request, self._renderer(run, request.provider_version, config)))
         renderer = self._renderer(run, provider.version, provider.config)
@@ -241,9 +242,9 @@ def _at_once(config: ProviderConfig) -> int:
     limits, per_request = config.limits, config.batch.max_messages if config.batch else 1
     most = CHUNK_SIZE
     if limits.max_requests_per_second is not None:
-        most = min(most, int(_SMOOTH_SECONDS * limits.max_requests_per_second))
+        most = min(most, int(SMOOTH_SECONDS * limits.max_requests_per_second))
     if limits.max_messages_per_second is not None:
-        most = min(most, int(_SMOOTH_SECONDS * limits.max_messages_per_second / per_request))
+        most = min(most, int(SMOOTH_SECONDS * limits.max_messages_per_second / per_request))
     return max(1, most)
 
 

@@ -1,11 +1,15 @@
 """The loop of a worker: claims chunks and dispatches them, until it is told to stop."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from typing import TypeAlias
 
+from domain.campaign import CampaignState
 from domain.errors import TryLater
-from services.dispatch import DispatchChunk
-from services.ports import Claim, WorkQueue
+from domain.http import TransportBroken
+from services.patience import patiently
+from services.ports import CampaignRepository, Claim, WorkQueue
 
 # What a worker holds at once: enough to render one chunk while others wait for the ESP.
 _CHUNKS_AT_ONCE = 4
@@ -16,13 +20,24 @@ _RENEW_SECONDS = 3.0
 # Seconds between two looks into an empty queue.
 _LOOK_SECONDS = 0.2
 
+Dispatch: TypeAlias = Callable[[Claim, asyncio.Event], Awaitable[None]]
+"""Sends what is due of a chunk, until the event is set: `DispatchChunk`."""
+
 
 class Dispatcher:
     """One worker; `name` tells its leases from those of every other worker, past ones included."""
 
-    def __init__(self, *, name: str, queue: WorkQueue, dispatch: DispatchChunk) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        queue: WorkQueue,
+        campaigns: CampaignRepository,
+        dispatch: Dispatch,
+    ) -> None:
         self._name = name
         self._queue = queue
+        self._campaigns = campaigns
         self._dispatch = dispatch
         self._running: set[asyncio.Task[None]] = set()
 
@@ -30,7 +45,8 @@ class Dispatcher:
         """Works until `stopping` is set, then waits for what is in flight.
 
         A database that is busy is tried again. Any other error of a chunk ends this worker, after
-        its other chunks: whoever supervises it starts a new one, and the lease passes on.
+        its other chunks: whoever supervises it starts a new one, and the lease passes on. Where the
+        chunk itself is at fault its campaign is paused first, or the next worker would end as well.
         """
         keeping = asyncio.create_task(self._keep_leases())
         try:
@@ -52,9 +68,31 @@ class Dispatcher:
             return
         claims = await self._claim(free)
         for claim in claims:
-            self._running.add(asyncio.create_task(self._dispatch(claim, stopping)))
+            self._running.add(asyncio.create_task(self._send(claim, stopping)))
         if not claims:
             await self._queue.wait(timeout_seconds=_LOOK_SECONDS)
+
+    async def _send(self, claim: Claim, stopping: asyncio.Event) -> None:
+        try:
+            await self._dispatch(claim, stopping)
+        except Exception as error:
+            fault = _fault_in(error)
+            if fault is not None:
+                await self._pause(claim, fault)
+            raise
+
+    async def _pause(self, claim: Claim, fault: Exception) -> None:
+        # What the error says may be a person's data; its type is not.
+        reason = (
+            f"a fault of the program stopped chunk {claim.chunk.number}: {type(fault).__name__}; "
+            "the log of the dispatcher has the place; resume the campaign once it is mended"
+        )
+
+        def pause(state: CampaignState) -> tuple[CampaignState, str] | None:
+            return (CampaignState.PAUSED, reason) if state is CampaignState.SENDING else None
+
+        number = claim.chunk.campaign_number
+        await patiently(lambda: self._campaigns.change_state(number, pause))
 
     async def _claim(self, free: int) -> list[Claim]:
         try:
@@ -75,6 +113,27 @@ class Dispatcher:
 
     def _failed(self) -> bool:
         return any(task.done() and not _succeeded(task) for task in self._running)
+
+
+def _fault_in(error: Exception) -> Exception | None:
+    """The first error that the chunk raises again wherever it is sent, or None.
+
+    A transport that broke, and a database that is away, are no fault of a chunk.
+    """
+    errors = list(_single(error))
+    if any(isinstance(one, TransportBroken) for one in errors):
+        # The others may well have come of that.
+        return None
+    return next((one for one in errors if not isinstance(one, TryLater)), None)
+
+
+def _single(error: Exception) -> Iterator[Exception]:
+    """The errors of a group, and of the groups in it."""
+    if isinstance(error, ExceptionGroup):
+        for one in error.exceptions:
+            yield from _single(one)
+    else:
+        yield error
 
 
 def _succeeded(task: asyncio.Task[None]) -> bool:

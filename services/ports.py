@@ -104,7 +104,11 @@ class ProviderRepository(Protocol):
         ...
 
     async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
-        """Nothing is claimed for this provider before `until`. Must never shorten a pause."""
+        """Nothing is claimed for this provider before `until`. Must never shorten a pause.
+
+        One that lies further ahead than any `Retry-After` may reach was set before the clock was
+        put back, and counts as over.
+        """
         ...
 
 
@@ -398,7 +402,9 @@ class WorkQueue(Protocol):
 
         What was only claimed becomes ready. What is in doubt becomes UNKNOWN under AT_MOST_ONCE
         and stays with its chunk, to be repeated, under AT_LEAST_ONCE. Must leave no chunk that
-        nobody can claim, wherever it is interrupted.
+        nobody can claim, wherever it is interrupted: also not where the clock was put back, and
+        leases and retries lie further ahead than they could have been set. Such a lease ends within
+        LONGEST_LEASE_SECONDS unless it is renewed, and such a retry is due.
         """
         ...
 

@@ -1,12 +1,12 @@
 """Shows the requests that a campaign would make. Nothing is stored and nothing is sent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from domain.address import address_key
 from domain.campaign import CampaignSpec, Content, Recipient
 from domain.campaign_advice import advise
-from domain.campaign_rules import check_recipient, unsendable
 from domain.chunk import CHUNK_SIZE, OpenRequest
 from domain.errors import Advice, InvalidRequest, Violation
 from domain.idempotency import request_key, with_key
@@ -18,6 +18,7 @@ from domain.rendering import Message, RenderedRequest, Renderer
 from domain.suppression import Suppression
 from services.content import NO_CAMPAIGN, check_draft, complete
 from services.ports import ProviderRepository, Refused, SuppressionRepository
+from services.refusals import NO_RECIPIENTS, check_recipients, duplicate, refusal, rejected
 
 # One chunk: the batches of a campaign begin anew with each of them.
 MAX_RECIPIENTS = CHUNK_SIZE
@@ -60,8 +61,8 @@ class PreviewCampaign:
         self._message_ids = message_ids
 
     async def __call__(self, spec: CampaignSpec, recipients: Sequence[Recipient]) -> Preview:
-        faults = _check_recipients(recipients)
-        provider, content = await complete(spec, self._providers, [*check_draft(spec), *faults])
+        faults = chain(check_draft(spec), _check_recipients(recipients))
+        provider, content = await complete(spec, self._providers, faults)
         renderer = Renderer(
             provider.config,
             content,
@@ -128,22 +129,15 @@ class _Drawing:
 
     def _refused(self, ordinal: int, recipient: Recipient) -> Refused | None:
         """In the order in which a campaign decides: when it comes in, then when it leaves."""
-        fault = unsendable(recipient)
-        if fault is not None:
-            return _refused(ordinal, MessageState.REJECTED, "NOT_SENDABLE", fault)
-        refusal = self._renderer.refusal(recipient)
-        if refusal is not None:
-            return _refused(ordinal, MessageState.REJECTED, *refusal)
+        refused = refusal(ordinal, recipient, self._renderer)
+        if refused is not None:
+            return refused
         key = address_key(recipient.email)
         if key in self._keys:
-            message = "an earlier recipient of the campaign has the same address"
-            return _refused(ordinal, MessageState.DUPLICATE, "REPEATED_ADDRESS", message)
+            return duplicate(ordinal)
         self._keys.add(key)
         suppression = self._suppressed.get(key)
-        if suppression is None:
-            return None
-        message = f"the address is suppressed: {suppression.reason.value.lower().replace('_', ' ')}"
-        return _refused(ordinal, MessageState.SUPPRESSED, "ADDRESS_SUPPRESSED", message)
+        return None if suppression is None else _suppressed(ordinal, suppression)
 
     def _render(self, messages: Sequence[Message]) -> None:
         content, config = self._content, self._provider.config
@@ -156,9 +150,7 @@ class _Drawing:
             bcc=[email for email in content.bcc if email not in omitted],
         ):
             if not isinstance(made, RenderedRequest):
-                self.rejections.append(
-                    _refused(made.ordinal, MessageState.REJECTED, made.reason, made.message)
-                )
+                self.rejections.append(rejected(*made))
                 continue
             size += len(made.request.body or b"")
             _raise_if_too_large(size)
@@ -172,15 +164,13 @@ class _Drawing:
         return request_key(self._message_ids, NO_CAMPAIGN, request)
 
 
-def _check_recipients(recipients: Sequence[Recipient]) -> list[Violation]:
+def _check_recipients(recipients: Sequence[Recipient]) -> Iterable[Violation]:
     if not recipients:
-        message = "is empty; give at least one recipient"
-        return [Violation(field="recipients", reason="REQUIRED", message=message)]
+        return [NO_RECIPIENTS]
     if len(recipients) > MAX_RECIPIENTS:
         message = f"are {len(recipients):,}, and a preview takes {MAX_RECIPIENTS:,}; give fewer"
         return [Violation(field="recipients", reason="TOO_MANY", message=message)]
-    faults = (check_recipient(i, recipient) for i, recipient in enumerate(recipients))
-    return [fault for fault in faults if fault is not None]
+    return check_recipients(0, recipients)
 
 
 def _raise_if_too_large(size: int) -> None:
@@ -191,5 +181,11 @@ def _raise_if_too_large(size: int) -> None:
         raise InvalidRequest([violation])
 
 
-def _refused(ordinal: int, state: MessageState, reason: str, message: str) -> Refused:
-    return Refused(ordinal=ordinal, state=state, reason=reason, message=message)
+def _suppressed(ordinal: int, suppression: Suppression) -> Refused:
+    why = suppression.reason.value.lower().replace("_", " ")
+    return Refused(
+        ordinal=ordinal,
+        state=MessageState.SUPPRESSED,
+        reason="ADDRESS_SUPPRESSED",
+        message=f"the address is suppressed: {why}",
+    )

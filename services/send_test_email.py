@@ -165,11 +165,10 @@ def _check_provider(nickname: str, spec: CampaignSpec) -> Iterator[Violation]:
 
 
 def _check_recipient(recipient: Recipient) -> Iterator[Violation]:
-    fault = check_recipient(0, recipient)
-    if fault is not None:
+    for fault in check_recipient(0, recipient):
         yield replace(fault, field=fault.field.replace("recipients[0]", "recipient", 1))
-        return
-    unfit = unsendable(recipient)
+    # Of an address that is missing this has been said.
+    unfit = unsendable(recipient) if recipient.email.strip() else None
     if unfit is not None:
         yield Violation(field="recipient", reason="NOT_SENDABLE", message=unfit)
 

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adapters.sql.unbroken import UnbrokenConnection, wait_out
+from adapters.sql.unbroken import UnbrokenConnection
 from domain.errors import TryLater
 from services.ports import Clock
+from services.waiting import wait_out
 
 T = TypeVar("T")
 

@@ -1,20 +1,37 @@
-"""Rate limits over all workers: the generic cell rate algorithm, by reservation.
+"""Rate limits over all workers: when its next slot is free stands in a provider's row."""
 
-A provider's row holds when its next slot is free. Every caller takes the slot that it finds and
-moves the time on, then waits for its own slot: nobody is turned away, so nobody starves.
-"""
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import and_, select, update
 
 from adapters.sql import schema
 from adapters.sql.database import Database
+from domain.ahead import is_ahead
+from domain.circuit import LONGEST_WAIT
+from domain.pace import slot
 from domain.provider import Limits
+from domain.retry import MAX_RETRY_AFTER_SECONDS
 
 # Well below the second within which a change of limits is to hold.
 _REMEMBER_SECONDS = 0.25
 
 _providers, _versions = schema.providers, schema.provider_versions
+
+
+class _Present(NamedTuple):
+    """What holds for a provider at one time; `batch` is the most messages of one request."""
+
+    at: float = 0.0
+    limits: Limits = Limits()
+    batch: int = 1
+    paused_until: float = 0.0
+    open_until: float = 0.0
+
+    def is_held(self, now: float) -> bool:
+        """Whether it is paused, or its circuit open."""
+        paused = is_ahead(self.paused_until, now=now, longest=MAX_RETRY_AFTER_SECONDS)
+        return paused or is_ahead(self.open_until, now=now, longest=LONGEST_WAIT)
 
 
 class SqlLimiter:
@@ -25,13 +42,14 @@ class SqlLimiter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[int, tuple[float, Limits, float]] = {}
+        self._known: dict[int, _Present] = {}
 
     async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
         now = self._database.clock.now()
-        limits, paused_until = await self._remembered(provider_id, now)
-        if paused_until > now:
+        present = await self._remembered(provider_id, now)
+        if present.is_held(now):
             return None
+        limits = present.limits
         by_request, by_message = limits.max_requests_per_second, limits.max_messages_per_second
         if by_request is None and by_message is None:
             return 0.0
@@ -39,37 +57,42 @@ class SqlLimiter:
         async with self._database.writing() as connection:
             found = select(_providers).where(this).with_for_update()
             row = (await connection.execute(found)).one()
-            request_at, next_request_at = _slot(row.next_request_at, now, requests, by_request)
-            message_at, next_message_at = _slot(row.next_message_at, now, messages, by_message)
+            request_at, next_request_at = slot(
+                row.next_request_at, now=now, count=requests, rate=by_request
+            )
+            message_at, next_message_at = slot(
+                row.next_message_at,
+                now=now,
+                count=messages,
+                rate=by_message,
+                at_least=present.batch,
+            )
             moved = {"next_request_at": next_request_at, "next_message_at": next_message_at}
             await connection.execute(update(_providers).where(this).values(moved))
         return max(request_at, message_at) - now
 
-    async def _remembered(self, provider_id: int, now: float) -> tuple[Limits, float]:
+    async def _remembered(self, provider_id: int, now: float) -> _Present:
         known = self._known.get(provider_id)
-        if known is None or not 0 <= now - known[0] < _REMEMBER_SECONDS:
-            known = (now, *await self._present(provider_id))
+        if known is None or not 0 <= now - known.at < _REMEMBER_SECONDS:
+            known = await self._present(provider_id, now)
             self._known[provider_id] = known
-        return known[1:]
+        return known
 
-    async def _present(self, provider_id: int) -> tuple[Limits, float]:
-        """The provider's limits, and until when it is paused or its circuit open."""
-        present = and_(
+    async def _present(self, provider_id: int, now: float) -> _Present:
+        current = and_(
             _versions.c.provider_id == _providers.c.id, _versions.c.version == _providers.c.version
         )
         columns = (_versions.c.config, _providers.c.paused_until, _providers.c.open_until)
-        found = select(*columns).join_from(_providers, _versions, present)
+        found = select(*columns).join_from(_providers, _versions, current)
         async with self._database.reading() as connection:
             row = (await connection.execute(found.where(_providers.c.id == provider_id))).first()
         if row is None:
-            return Limits(), 0.0
-        paused_until = max(row.paused_until or 0.0, row.open_until)
-        return Limits(**orjson.loads(row.config)["limits"]), paused_until
-
-
-def _slot(free_at: float, now: float, count: int, rate: float | None) -> tuple[float, float]:
-    """When these may go, and when the slot after them is free."""
-    if rate is None:
-        return now, free_at
-    start = max(free_at, now)
-    return start, start + count / rate
+            return _Present(at=now)
+        config = orjson.loads(row.config)
+        return _Present(
+            at=now,
+            limits=Limits(**config["limits"]),
+            batch=config["batch"]["max_messages"] if config["batch"] else 1,
+            paused_until=row.paused_until or 0.0,
+            open_until=row.open_until,
+        )

@@ -12,9 +12,11 @@ from adapters.sql import schema
 from adapters.sql.campaign_rows import STAGED
 from adapters.sql.database import Database
 from adapters.sql.provider_codec import decode, encode, read_circuit
+from domain.ahead import furthest
 from domain.campaign import CampaignState
 from domain.errors import Conflict, NotFound, NotPossibleNow
 from domain.provider import Provider, ProviderConfig, nickname_key
+from domain.retry import MAX_RETRY_AFTER_SECONDS
 
 _providers, _versions, _campaigns = schema.providers, schema.provider_versions, schema.campaigns
 
@@ -82,7 +84,9 @@ class SqlProviderRepository:
 
     async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
         paused_until = _providers.c.paused_until
-        shorter = or_(paused_until.is_(None), paused_until < until)
+        # From before the clock was put back: it counts as over (domain.ahead).
+        of_then = paused_until > furthest(self._database.clock.now(), MAX_RETRY_AFTER_SECONDS)
+        shorter = or_(paused_until.is_(None), paused_until < until, of_then)
         paused = update(_providers).where(_providers.c.id == provider_id, shorter)
         async with self._database.writing() as connection:
             await connection.execute(paused.values(paused_until=until, pause_reason=reason))
@@ -153,14 +157,19 @@ def _current(which: ColumnElement[bool]) -> Select[Any]:
 
 
 async def _refuse_while_in_use(connection: AsyncConnection, row: Row[Any]) -> None:
+    mine = select(_campaigns.c.number).where(_campaigns.c.provider_id == row.id).limit(1)
     unended = [state.value for state in CampaignState if not state.ended]
-    in_use = select(_campaigns.c.number).where(
-        _campaigns.c.provider_id == row.id, _campaigns.c.state.in_([*unended, STAGED])
-    )
-    number = await connection.scalar(in_use.limit(1))
+    number = await connection.scalar(mine.where(_campaigns.c.state.in_(unended)))
     if number is not None:
-        raise NotPossibleNow(
+        text = (
             f"campaign {number} still sends through provider {row.nickname!r}; wait for it to end "
-            "or cancel it",
-            reason="PROVIDER_IN_USE",
+            "or cancel it"
         )
+        raise NotPossibleNow(text, reason="PROVIDER_IN_USE")
+    if await connection.scalar(mine.where(_campaigns.c.state == STAGED)) is not None:
+        # Nobody was told its number yet.
+        text = (
+            f"a campaign that goes through provider {row.nickname!r} is just coming in; call again "
+            "once the call that sends it has ended"
+        )
+        raise NotPossibleNow(text, reason="PROVIDER_IN_USE")

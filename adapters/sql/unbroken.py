@@ -8,29 +8,14 @@ cancellation raised after it: the transaction is rolled back in order.
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-T = TypeVar("T")
+from services.waiting import wait_out
+
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-async def wait_out(call: Awaitable[T]) -> T:
-    """The result of `call`, which ends before this does, also when the caller is cancelled."""
-    running = asyncio.ensure_future(call)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            # Whoever is cancelled once more must not break it off either.
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({running})
-        if not running.cancelled():
-            running.exception()
-        raise
 
 
 def _unbroken(method: Method) -> Method:

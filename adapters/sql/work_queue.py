@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from adapters.sql import schema
+from adapters.sql.ahead import ahead
 from adapters.sql.campaign_rows import decode_content
 from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
@@ -22,9 +23,12 @@ from adapters.sql.steps import (
     store_steps,
     work_on,
 )
+from domain.ahead import furthest
 from domain.campaign import CampaignState, DeliveryGuarantee
-from domain.chunk import ChunkState
+from domain.chunk import LONGEST_LEASE_SECONDS, ChunkState
+from domain.circuit import LONGEST_WAIT
 from domain.message import MessageState
+from domain.retry import LONGEST_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS
 from services.ports import Claim, Move, Recorded, Step
 
 _chunks, _campaigns, _providers = schema.chunks, schema.campaigns, schema.providers
@@ -109,8 +113,10 @@ def _is_due(now: float) -> ColumnElement[bool]:
 def _next_due(connection: Connection, now: float) -> Row[Any] | None:
     """A due chunk of the campaign whose turn it is: small ones first, then the longest waiting."""
     is_due = (_chunks.c.campaign_number == _campaigns.c.number) & _is_due(now)
-    not_paused = or_(_providers.c.paused_until.is_(None), _providers.c.paused_until <= now)
-    not_paused &= _providers.c.open_until <= now
+    paused_until, open_until = _providers.c.paused_until, _providers.c.open_until
+    is_paused = ahead(paused_until, now=now, longest=MAX_RETRY_AFTER_SECONDS)
+    not_paused = or_(paused_until.is_(None), ~is_paused)
+    not_paused &= ~ahead(open_until, now=now, longest=LONGEST_WAIT)
     turn = (
         select(_campaigns.c.number)
         .join_from(_campaigns, _providers, _providers.c.id == _campaigns.c.provider_id)
@@ -168,6 +174,7 @@ def _again(connection: Connection, row: Row[Any]) -> Row[Any]:
 
 def _take_back(connection: Connection, *, now: float) -> bool:
     """Settles what one worker that is gone left in flight, and lets others have the rest."""
+    _after_a_clock_put_back(connection, now=now)
     over = _chunks.c.state.in_(_HELD) & (_chunks.c.lease_until < now)
     row = connection.execute(chunks_at_work(_chunks).where(over).limit(1)).one_or_none()
     if row is None:
@@ -185,6 +192,22 @@ def _take_back(connection: Connection, *, now: float) -> bool:
     connection.execute(update(_chunks).where(_this(row)).values(let_go))
     close_works(connection, [work], now=now)
     return True
+
+
+def _after_a_clock_put_back(connection: Connection, *, now: float) -> None:
+    """Ends what would wait for the time that the clock had shown before.
+
+    A lease ends as if it were new: its worker may live and renew it, and to take the chunk from it
+    at once would put in doubt what is in flight.
+    """
+    too_long = _chunks.c.lease_until > furthest(now, LONGEST_LEASE_SECONDS)
+    held = update(_chunks).where(_chunks.c.state.in_(_HELD), too_long)
+    connection.execute(held.values(lease_until=now + LONGEST_LEASE_SECONDS))
+    sending = select(_campaigns.c.number).where(_campaigns.c.state == CampaignState.SENDING.value)
+    too_late = _chunks.c.not_before > furthest(now, LONGEST_BACKOFF_SECONDS)
+    ready = (_chunks.c.state == ChunkState.READY) & too_late
+    waiting = update(_chunks).where(_chunks.c.campaign_number.in_(sending), ready)
+    connection.execute(waiting.values(not_before=0.0))
 
 
 _GONE = "the process that sent this message ended before the ESP's answer was recorded"

@@ -24,9 +24,9 @@ class Sending:
     async def send(
         self, request: campaign_pb2.SendCampaignRequest
     ) -> campaign_pb2.SendCampaignResponse:
-        spec = read_spec(_given(request))
+        spec, faults = read_spec(_given(request))
         async with aclosing(of_one_message(request.recipients)) as recipients:
-            sent = await self._send(spec, recipients)
+            sent = await self._send(spec, recipients, faults=faults)
         return campaign_pb2.SendCampaignResponse(
             campaign=to_campaign(sent.campaign),
             already_existed=sent.already_existed,
@@ -39,9 +39,9 @@ class Sending:
         async def ask_client() -> None:
             await context.send_initial_metadata(())
 
-        spec = read_spec(await first_of_stream(requests))
+        spec, faults = read_spec(await first_of_stream(requests))
         async with aclosing(rest_of_stream(requests, ask_client)) as recipients:
-            sent = await self._send(spec, recipients)
+            sent = await self._send(spec, recipients, faults=faults)
         return campaign_pb2.SendCampaignStreamResponse(
             campaign=to_campaign(sent.campaign),
             already_existed=sent.already_existed,

@@ -10,6 +10,7 @@ import grpc
 import typer
 
 from entrypoints.cli.failures import Place, from_status, reported
+from entrypoints.cli.reaching import PATIENCE, reach
 from espalier.v1.campaign_pb2_grpc import CampaignServiceStub
 from espalier.v1.event_pb2_grpc import EventServiceStub
 from espalier.v1.provider_pb2_grpc import ProviderServiceStub
@@ -27,11 +28,11 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
     # The service is a neighbour: a proxy that is set for web traffic has no way to it.
     ("grpc.enable_http_proxy", 0),
-    # Streams are opened again after a break: gRPC's own pauses between two connections, which grow
-    # to two minutes, would make that slow.
+    # A service that starts, or starts again, is found soon: gRPC's own pauses between two tries to
+    # connect grow to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
     # A stream may be silent for days. A host that is gone without a word is noticed by pings; more
     # often than in five minutes a server may take them for abuse.
     ("grpc.keepalive_time_ms", 6 * 60 * 1000),
@@ -68,21 +69,27 @@ def run(
     place: Place = str,
     *,
     interrupted: str = "Interrupted.",
+    patience: float = PATIENCE,
 ) -> _T:
     """Do `work` with a client; what goes wrong is told on standard error and ends the command.
 
     `place` is used for the violations of a refused call, as in failures.from_status. `interrupted`
-    is what Ctrl-C is answered with.
+    is what Ctrl-C is answered with. A service that does not listen yet is waited for `patience`
+    seconds.
     """
     with reported(interrupted):
-        return asyncio.run(_connected(address, work, place))
+        return asyncio.run(_connected(address, work, place, patience))
 
 
 async def _connected(
-    address: str, work: Callable[[Client], Coroutine[Any, Any, _T]], place: Place
+    address: str,
+    work: Callable[[Client], Coroutine[Any, Any, _T]],
+    place: Place,
+    patience: float,
 ) -> _T:
     try:
         async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+            await reach(channel, address, patience)
             return await work(Client(channel))
     except grpc.aio.AioRpcError as error:
         raise from_status(error, address, place) from error

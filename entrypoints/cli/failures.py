@@ -88,9 +88,9 @@ def from_status(error: RpcFailure, address: str, place: Place = str) -> Failure:
     `place` turns the path of a violation into what the user knows, such as a line of a file.
     """
     code = error.code()
-    if violations := list(_violations(error)):
+    if found := list(violations(error)):
         # The status's own text is the same once more, joined and cut.
-        lines = [f"{_title(code)}:", *(_line(field, text, place) for field, text in violations)]
+        lines = [f"{_title(code)}:", *(_line(field, text, place) for field, text in found)]
     else:
         lines = [f"{_title(code)}: {error.details() or 'the service gave no reason.'}"]
     delay = retry_delay(error)
@@ -102,6 +102,15 @@ def from_status(error: RpcFailure, address: str, place: Place = str) -> Failure:
     elif code is grpc.StatusCode.NOT_FOUND:
         lines += _elsewhere(error)
     return Failure("\n".join(lines), _EXIT_CODES.get(code, EXIT_FAILED))
+
+
+def violations(error: RpcFailure) -> Iterator[tuple[str, str]]:
+    """Yield the path and the description of each violation; what is of no field has no path."""
+    for detail in _details(error):
+        bad_request = error_details_pb2.BadRequest()
+        if detail.Unpack(bad_request):
+            for violation in bad_request.field_violations:
+                yield violation.field, violation.description
 
 
 def retry_delay(error: RpcFailure) -> float | None:
@@ -145,14 +154,6 @@ def _elsewhere(error: RpcFailure) -> Iterator[str]:
             kind = info.metadata["kind"].partition(" ")[0]
             if kind in _WAYS_ELSEWHERE:
                 yield _WAYS_ELSEWHERE[kind]
-
-
-def _violations(error: RpcFailure) -> Iterator[tuple[str, str]]:
-    for detail in _details(error):
-        bad_request = error_details_pb2.BadRequest()
-        if detail.Unpack(bad_request):
-            for violation in bad_request.field_violations:
-                yield violation.field, violation.description
 
 
 def _details(error: RpcFailure) -> Iterator[any_pb2.Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -47,6 +47,8 @@ class State(StrEnum):
     CLICKED = "clicked"
 
 
+# Reasons of cancelled messages that say no more than their campaign does.
+_OF_THE_CAMPAIGN: Final = {"", "CAMPAIGN_CANCELLED"}
 _WHY_SUPPRESSED: Final = "`espalier suppressions check {email}` says since when and why."
 # The next step, for the states that leave a question open.
 _NEXT_STEPS: Final[Mapping[str, str]] = {
@@ -94,7 +96,7 @@ def messages(
         campaign_id=campaign_id, states=[_number(each) for each in state or ()], email=email
     )
 
-    async def work(client: Client) -> None:
+    async def work(client: Client) -> campaign_pb2.Campaign:
         fetch = client.campaigns.ListMessages
         async for page in pages(fetch, request, "messages", limit=limit):
             if not json:
@@ -102,11 +104,12 @@ def messages(
                 continue
             for message in page:
                 print_json_line(as_dict(message))
+        return await _end_of(client, found)
 
-    run(address, work)
+    end = run(address, work)
     if not json:
         columns = ("MESSAGE", "RECIPIENT", "STATE", "SINCE", "BECAUSE")
-        print_table(columns, (_row(each) for each in found), "There is no such message.")
+        print_table(columns, (_row(each, end) for each in found), "There is no such message.")
 
 
 def message(
@@ -137,14 +140,17 @@ def message(
     with reported():
         request = _request(message_id, campaign, email)
 
-    async def work(client: Client) -> campaign_pb2.GetMessageResponse:
-        return await client.campaigns.GetMessage(request, timeout=CALL_TIMEOUT)
+    async def work(
+        client: Client,
+    ) -> tuple[campaign_pb2.GetMessageResponse, campaign_pb2.Campaign]:
+        response = await client.campaigns.GetMessage(request, timeout=CALL_TIMEOUT)
+        return response, await _end_of(client, [] if json else [response.message])
 
-    response = run(address, work)
+    response, end = run(address, work)
     if json:
         print_json(as_dict(response))
     else:
-        _print(response)
+        _print(response, end)
 
 
 def _number(state: State) -> campaign_pb2.MessageState.ValueType:
@@ -161,18 +167,40 @@ def _request(message_id: str, campaign: str, email: str) -> campaign_pb2.GetMess
     return campaign_pb2.GetMessageRequest(message_id=message_id, campaign_id=campaign, email=email)
 
 
-def _row(message: Message) -> tuple[str, ...]:
+async def _end_of(client: Client, found: Sequence[Message]) -> campaign_pb2.Campaign:
+    """Return the campaign if its end explains some of these messages, else an empty one."""
+    ended = next((each for each in found if _went_with_its_campaign(each)), None)
+    if ended is None:
+        return campaign_pb2.Campaign()
+    request = campaign_pb2.GetCampaignRequest(campaign_id=ended.campaign_id)
+    return (await client.campaigns.GetCampaign(request, timeout=CALL_TIMEOUT)).campaign
+
+
+def _went_with_its_campaign(message: Message) -> bool:
+    """Whether it was cancelled by the end of its campaign, which then says when and why."""
+    cancelled = message.state == campaign_pb2.MESSAGE_STATE_CANCELLED
+    return cancelled and not message.detail and message.reason in _OF_THE_CAMPAIGN
+
+
+def _row(message: Message, end: campaign_pb2.Campaign) -> tuple[str, ...]:
     return (
         message.message_id,
         message.email,
         enum_text(message, "state"),
-        time_text(message, "update_time"),
-        message.detail or message.reason,
+        *_since_and_because(message, end),
     )
 
 
-def _print(response: campaign_pb2.GetMessageResponse) -> None:
+def _since_and_because(message: Message, end: campaign_pb2.Campaign) -> tuple[str, str]:
+    since, because = time_text(message, "update_time"), message.detail or message.reason
+    if _went_with_its_campaign(message):
+        return since or time_text(end, "end_time"), end.state_reason or because
+    return since, because
+
+
+def _print(response: campaign_pb2.GetMessageResponse, end: campaign_pb2.Campaign) -> None:
     message = response.message
+    since, because = _since_and_because(message, end)
     state = enum_text(message, "state")
     print_facts(
         {
@@ -180,8 +208,8 @@ def _print(response: campaign_pb2.GetMessageResponse) -> None:
             "Campaign": message.campaign_id,
             "Recipient": f"{message.name} <{message.email}>" if message.name else message.email,
             "State": state,
-            "Because": message.detail or message.reason,
-            "Since": time_text(message, "update_time"),
+            "Because": because,
+            "Since": since,
         }
     )
     typer.echo("")

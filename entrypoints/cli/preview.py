@@ -29,20 +29,12 @@ from espalier.v1.common_pb2 import HttpRequest, Recipient
 _MOST: Final = 1_000
 
 
+@opt.takes_content
 def preview(
     context: typer.Context,
     provider: opt.Provider,
     recipients: opt.Recipients,
     subject: opt.Subject,
-    html: opt.Html = None,
-    plaintext: opt.Plaintext = None,
-    amp_html: opt.AmpHtml = None,
-    set_: opt.Set = None,
-    from_name: opt.FromName = "",
-    from_address: opt.FromAddress = "",
-    reply_to: opt.ReplyTo = "",
-    cc: opt.Cc = None,
-    bcc: opt.Bcc = None,
     first: Annotated[
         int,
         typer.Option(min=1, max=_MOST, metavar="N", help="Show it for the first N recipients."),
@@ -63,7 +55,6 @@ def preview(
         --subject 'Hello $$name' --html body.html --curl
     ```
     """
-    # The parameters above declare the options; the context holds their values by name.
     with reported():
         spec = spec_of(context.params)
         people = _first(recipients, first)

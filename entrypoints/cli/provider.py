@@ -15,7 +15,6 @@ from entrypoints.cli.failures import EXIT_FAILED, reported
 from entrypoints.cli.output import (
     Json,
     as_dict,
-    enum_text,
     print_facts,
     print_json,
     print_table,
@@ -23,7 +22,9 @@ from entrypoints.cli.output import (
     time_text,
 )
 from entrypoints.cli.paging import whole_list
-from entrypoints.cli.provider_file import read_provider_file
+from entrypoints.cli.provider_facts import facts_of, request_type
+from entrypoints.cli.provider_faults import with_the_services
+from entrypoints.cli.provider_file import FaultyFile, ProviderFile, read_provider_file
 from entrypoints.cli.spec import spec_of
 from espalier.v1 import common_pb2, provider_pb2
 
@@ -63,12 +64,12 @@ def apply(
                      "html": "$$HTML", "meta": "$$MessageID"}]}
     ```
 
-    A password or a header's value may be `${NAME}`, which is taken from the environment. Secrets
-    that the file leaves out stay as they are stored. Give the callback URL that is printed to the
+    In a password or a header's value, each `${NAME}` is taken from the environment. Secrets that
+    the file leaves out stay as they are stored. Give the callback URL that is printed to the
     provider, and try it with `espalier provider test`.
     """
     with reported():
-        source = read_provider_file(file, os.environ)
+        source = _read(file, address)
 
     async def work(client: Client) -> provider_pb2.ConfigureProviderResponse:
         request = provider_pb2.ConfigureProviderRequest(
@@ -101,7 +102,7 @@ def get(nickname: Nickname, json: Json = False, address: Address = DEFAULT_ADDRE
     if json:
         print_json(as_dict(provider))
     else:
-        print_facts(_facts(provider))
+        print_facts(facts_of(provider))
 
 
 @app.command("list")
@@ -114,7 +115,7 @@ def list_(json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
     print_table(
         ("NICKNAME", "TYPE", "ENDPOINT", "UPDATED"),
         (
-            (p.nickname, _request_type(p), p.http_endpoint, time_text(p, "update_time"))
+            (p.nickname, request_type(p), p.http_endpoint, time_text(p, "update_time"))
             for p in providers
         ),
         "There is no provider yet. Make one with `espalier provider apply FILE.yaml`.",
@@ -142,21 +143,13 @@ def delete(
 
 
 @app.command("test")
+@opt.takes_content
 def send_test(
     context: typer.Context,
     nickname: Nickname,
     to: Annotated[str, typer.Option("--to", help="Address that gets the message.")],
     name: Annotated[str, typer.Option(help="Name of who gets it.")] = "",
     subject: opt.Subject = "Test email",
-    html: opt.Html = None,
-    plaintext: opt.Plaintext = None,
-    amp_html: opt.AmpHtml = None,
-    set_: opt.Set = None,
-    from_name: opt.FromName = "",
-    from_address: opt.FromAddress = "",
-    reply_to: opt.ReplyTo = "",
-    cc: opt.Cc = None,
-    bcc: opt.Bcc = None,
     json: Json = False,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
@@ -168,7 +161,6 @@ def send_test(
     espalier provider test acme --to ada@example.com --html body.html --set off=10
     ```
     """
-    # The parameters above declare the options; the context holds their values by name.
     with reported():
         spec = spec_of(context.params)
         spec.html = spec.html or "<p>This is a test email.</p>"
@@ -191,36 +183,17 @@ def send_test(
         raise typer.Exit(EXIT_FAILED)
 
 
+def _read(file: Path, address: str) -> ProviderFile:
+    """Return the provider of a file. Failure: it is none, with all that the service says too."""
+    try:
+        return read_provider_file(file, os.environ)
+    except FaultyFile as faulty:
+        raise with_the_services(faulty, address) from faulty
+
+
 async def _all_providers(client: Client) -> list[provider_pb2.Provider]:
     request = provider_pb2.ListProvidersRequest()
     return await whole_list(client.providers.ListProviders, request, "providers")
-
-
-def _request_type(provider: provider_pb2.Provider) -> str:
-    return enum_text(provider, "request_type").upper()
-
-
-def _facts(provider: provider_pb2.Provider) -> dict[str, str]:
-    basic = provider.authentication.HasField("basic")
-    return {
-        "Nickname": provider.nickname,
-        "Request": f"{_request_type(provider)} {provider.http_endpoint}",
-        "Authentication": f"basic, {provider.authentication.basic.username}" if basic else "none",
-        "Headers": "\n".join(
-            f"{h.name}: {'***' if h.secret else h.value}" for h in provider.headers
-        ),
-        "Query": "\n".join(f"{p.name}={p.value}" for p in provider.query_parameters),
-        "Batch": f"up to {provider.batch.max_messages}" if provider.HasField("batch") else "",
-        "From": f"{provider.default_from_name} <{provider.default_from_address}>"
-        if provider.default_from_address
-        else "",
-        "Reply to": provider.default_reply_to_address,
-        "Callback URL": provider.callback_url,
-        "Paused until": time_text(provider.status, "paused_until"),
-        "Paused because": provider.status.pause_reason,
-        "Updated": time_text(provider, "update_time"),
-        "Template": provider.parameters,
-    }
 
 
 def _print_exchange(response: provider_pb2.SendTestEmailResponse) -> None:

@@ -19,7 +19,7 @@ from entrypoints.cli.output import Json, as_dict, print_json, print_warnings
 from entrypoints.cli.progress import goes_on, watch
 from entrypoints.cli.recipient_places import RecipientPlaces
 from entrypoints.cli.spec import spec_of
-from entrypoints.cli.summary import end_with_state, print_summary
+from entrypoints.cli.summary import end_with_state, has_ended, print_summary
 from entrypoints.cli.upload import upload
 from entrypoints.cli.values import timestamp
 from espalier.v1 import campaign_pb2, common_pb2
@@ -47,20 +47,12 @@ _IN_DOUBT: Final = {
 _WHEN: Final = "When and how"
 
 
+@opt.takes_content
 def send(
     context: typer.Context,
     provider: opt.Provider,
     recipients: opt.Recipients,
     subject: opt.Subject,
-    html: opt.Html = None,
-    plaintext: opt.Plaintext = None,
-    amp_html: opt.AmpHtml = None,
-    set_: opt.Set = None,
-    from_name: opt.FromName = "",
-    from_address: opt.FromAddress = "",
-    reply_to: opt.ReplyTo = "",
-    cc: opt.Cc = None,
-    bcc: opt.Bcc = None,
     name: Annotated[
         str, typer.Option(help="A name for people; it is never sent.", rich_help_panel=_WHEN)
     ] = "",
@@ -110,7 +102,6 @@ def send(
         --subject 'Hello $$name' --html body.html --set discount=10 --watch
     ```
     """
-    # The parameters above declare the options; the context holds their values by name.
     with reported():
         spec = _spec(context.params)
         response = _upload(address, spec, recipients)
@@ -123,7 +114,7 @@ def send(
         print_json(as_dict(campaign))
     else:
         print_summary(campaign)
-        if not follow:
+        if not follow and not has_ended(campaign):
             typer.echo(f"Follow it with `espalier campaign watch {campaign.campaign_id}`.")
     if follow:
         end_with_state(campaign)

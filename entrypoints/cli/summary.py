@@ -9,6 +9,11 @@ from entrypoints.cli.output import enum_text, print_facts, time_text
 from espalier.v1 import campaign_pb2
 
 _PAUSED = campaign_pb2.CAMPAIGN_STATE_PAUSED
+_ENDED = (
+    campaign_pb2.CAMPAIGN_STATE_COMPLETED,
+    campaign_pb2.CAMPAIGN_STATE_CANCELLED,
+    campaign_pb2.CAMPAIGN_STATE_FAILED,
+)
 _TAKEN = (
     "accepted",
     "delivered",
@@ -45,9 +50,18 @@ def taken(counts: campaign_pb2.MessageCounts) -> int:
     return sum(int(getattr(counts, field)) for field in _TAKEN)
 
 
+def delivered(counts: campaign_pb2.MessageCounts) -> int:
+    """Return how many messages arrived: who clicks, unsubscribes or complains had it before."""
+    return counts.delivered + counts.clicked + counts.unsubscribed + counts.complained
+
+
 def rate(part: int, whole: int) -> str:
     """Return ` (12.3%)`, rounded down, so that 100% is all; nothing where there is no whole."""
     return f" ({1000 * part // whole / 10}%)" if whole else ""
+
+
+def has_ended(campaign: campaign_pb2.Campaign) -> bool:
+    return campaign.state in _ENDED
 
 
 def end_with_state(campaign: campaign_pb2.Campaign) -> None:
@@ -91,7 +105,7 @@ def _count_facts(counts: campaign_pb2.MessageCounts) -> dict[str, str]:
         number = int(getattr(counts, field))
         facts[_label(field)] = f"{number:,}" if number else ""
     for field in _TAKEN[1:]:
-        number = int(getattr(counts, field))
+        number = delivered(counts) if field == "delivered" else int(getattr(counts, field))
         facts[_label(field)] = f"{number:,}{rate(number, accepted)}" if number else ""
     return facts
 

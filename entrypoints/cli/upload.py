@@ -16,6 +16,7 @@ import grpc
 
 from entrypoints.cli.client import CHANNEL_OPTIONS
 from entrypoints.cli.failures import Failure
+from entrypoints.cli.reaching import PATIENCE, reach_blocking
 from entrypoints.cli.recipients import read_chunks
 from espalier.v1 import campaign_pb2, campaign_pb2_grpc, common_pb2
 
@@ -29,6 +30,7 @@ def upload(
     nothing of it. grpc.RpcError, which is a grpc.Call too: the service refused or was lost.
     """
     with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+        reach_blocking(channel, address, PATIENCE)
         requests = _Requests(spec, recipients)
         stub = campaign_pb2_grpc.CampaignServiceStub(cast(Any, channel))
         call = cast(Any, stub.SendCampaignStream).future(requests.produce())

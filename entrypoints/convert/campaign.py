@@ -1,12 +1,10 @@
 """Campaigns: what callers ask for, their recipients, and how campaigns and messages stand."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from domain import campaign_rules
 from domain.campaign import (
     CampaignSpec,
     CampaignState,
@@ -15,7 +13,7 @@ from domain.campaign import (
     JsonValue,
     Recipient,
 )
-from domain.errors import InvalidRequest, Violation
+from domain.errors import Violation
 from domain.message import Counts, MessageState
 from domain.message_id import MessageIds
 from entrypoints.convert.enums import pair
@@ -39,11 +37,10 @@ MAX_DETAIL_CHARACTERS = 1024
 _NONE: Mapping[str, JsonValue] = {}
 
 
-def read_spec(message: common_pb2.CampaignSpec) -> CampaignSpec:
-    """What a caller wants to send.
+def read_spec(message: common_pb2.CampaignSpec) -> tuple[CampaignSpec, list[Violation]]:
+    """What a caller wants to send, and a fault for each field that the domain has no value for.
 
-    What the domain has no value for raises InvalidRequest, together with all else that is wrong,
-    every field with `campaign.` before it.
+    Such a field is left out of the campaign. Every fault's field has `campaign.` before it.
     """
     spec = CampaignSpec(
         request_id=message.request_id,
@@ -56,11 +53,7 @@ def read_spec(message: common_pb2.CampaignSpec) -> CampaignSpec:
         send_at=_time(message, "send_at"),
         send_before=_time(message, "send_before"),
     )
-    faults = list(_faults(message))
-    if faults:
-        # What time it is matters to one rule alone, and is not known here.
-        raise InvalidRequest([*faults, *campaign_rules.check_spec(spec, now=-math.inf)])
-    return spec
+    return spec, list(_faults(message))
 
 
 def read_draft(message: common_pb2.CampaignSpec) -> CampaignSpec:

@@ -1,6 +1,8 @@
 """Timelines: what happened to one message, in sentences."""
 
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
+from typing import TypeAlias
 
 from domain.callback import CallbackType
 from domain.campaign import CampaignState
@@ -44,47 +46,75 @@ _NOT_SENT: Mapping[MessageState, str] = {
 }
 _LOST = "A request with it left, and the answer was lost."
 _GIVEN_UP = "Its outcome was unknown, and ResolveUnknownMessages gave it up."
+_RESENT = "Its outcome was unknown, and ResolveUnknownMessages had it sent again."
+
+# What happened in the next second comes behind it.
+_NEARLY_A_SECOND = 0.999999
+
+Timed: TypeAlias = tuple[float, campaign_pb2.TimelineEntry]
+"""An entry, and when (epoch seconds) it has its place among the others."""
 
 
 def to_timeline(history: History) -> list[campaign_pb2.TimelineEntry]:
     """Oldest first. What the log does not tell follows from where the message stands now."""
     entries = [
-        _entry(
+        _at(
             history.campaign.created_at,
             campaign_pb2.TIMELINE_ENTRY_KIND_STORED,
             "The recipient was stored with the campaign.",
         ),
+        *_of_attempts(history),
         *map(_of_event, history.events),
         *_of_state(history),
     ]
-    # Callbacks carry whole seconds, and would come before what the service did within the same one.
-    # Sorting is stable: what happened within a second stays in the order of the log.
-    entries.sort(key=lambda entry: entry.time.seconds)
-    return entries
+    # Sorting is stable: events of one time stay in the order of the log.
+    return [entry for _, entry in sorted(entries, key=itemgetter(0))]
 
 
-def _of_event(event: SystemEvent) -> campaign_pb2.TimelineEntry:
+def _of_event(event: SystemEvent) -> Timed:
     text = _EVENTS.get((event.type, event.callback_type), f"{event.type.label}.")
     detail = event.error or event.unsubscribe_type
     kind = campaign_pb2.TIMELINE_ENTRY_KIND_EVENT
     entry = _entry(event.occurred_at, kind, text, detail)
     entry.event_type = EVENT_TYPES.to_proto[event.type]
     entry.event_id = event_id(event.cursor)
-    return entry
+    return _place(event), entry
 
 
-def _of_state(history: History) -> Iterator[campaign_pb2.TimelineEntry]:
+def _place(event: SystemEvent) -> float:
+    """When it happened, or may have at the latest.
+
+    Most ESPs report whole seconds: their event comes behind what the service did within the same
+    one, unless it was received before that.
+    """
+    at = event.occurred_at
+    if event.callback_type is None or not at.is_integer():
+        return at
+    return max(at, min(at + _NEARLY_A_SECOND, event.received_at))
+
+
+def _of_attempts(history: History) -> Iterator[Timed]:
+    """The requests whose answers were lost, and what an operator had sent again of them."""
+    attempt = campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT
+    for resend in history.resends:
+        yield _at(resend.lost_at, attempt, _LOST, resend.detail)
+        yield _at(resend.resent_at, campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR, _RESENT)
+    row = history.message
+    if row.lost_at is not None:
+        # Of a message in another state the detail says something else.
+        why = row.detail if row.state is MessageState.UNKNOWN else ""
+        yield _at(row.lost_at, attempt, _LOST, why)
+
+
+def _of_state(history: History) -> Iterator[Timed]:
     campaign, row = history.campaign, history.message
     ended_at = campaign.created_at if campaign.ended_at is None else campaign.ended_at
     at = ended_at if row.updated_at is None else row.updated_at
-    if row.lost_at is not None:
-        why = row.detail if row.state is MessageState.UNKNOWN else ""
-        yield _entry(row.lost_at, campaign_pb2.TIMELINE_ENTRY_KIND_ATTEMPT, _LOST, why)
     if row.reason == ABANDONED and row.state is MessageState.CANCELLED:
-        yield _entry(at, campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR, _GIVEN_UP)
+        yield _at(at, campaign_pb2.TIMELINE_ENTRY_KIND_OPERATOR, _GIVEN_UP)
     elif row.state in _NOT_SENT and not _was_refused(history):
         kind = campaign_pb2.TIMELINE_ENTRY_KIND_NOT_SENT
-        yield _entry(at, kind, _NOT_SENT[row.state], row.detail or _why_ended(history))
+        yield _at(at, kind, _NOT_SENT[row.state], row.detail or _why_ended(history))
 
 
 def _was_refused(history: History) -> bool:
@@ -97,6 +127,15 @@ def _why_ended(history: History) -> str:
     campaign, state = history.campaign, history.message.state
     by_campaign = campaign.state in (CampaignState.CANCELLED, CampaignState.FAILED)
     return campaign.state_reason if state is MessageState.CANCELLED and by_campaign else ""
+
+
+def _at(
+    at: float,
+    kind: campaign_pb2.TimelineEntryKind.ValueType,
+    text: str,
+    detail: str = "",
+) -> Timed:
+    return at, _entry(at, kind, text, detail)
 
 
 def _entry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from entrypoints.cli.summary import rate, taken
+from entrypoints.cli.summary import delivered, rate, taken
 from entrypoints.simulated_esp.state import Counts
 from espalier.v1 import campaign_pb2
 
@@ -21,7 +21,7 @@ class Outcome:
     def facts(self) -> Mapping[str, str]:
         """Names and values in the order in which they are shown."""
         counts, esp = self.campaign.counts, self.esp
-        accepted, delivered = taken(counts), reported(counts)["delivered"]
+        accepted, arrived = taken(counts), delivered(counts)
         bounced = counts.hard_bounced + counts.soft_bounced
         return {
             "Recipients": f"{counts.total:,}",
@@ -29,7 +29,7 @@ class Outcome:
             "list before, and not mailed",
             "Accepted": f"{accepted:,}{rate(accepted, counts.total)}, in "
             f"{esp['requests']['requests']:,} requests within {self._seconds():.1f} s",
-            "Delivered": f"{delivered:,}{rate(delivered, accepted)} of the accepted",
+            "Delivered": f"{arrived:,}{rate(arrived, accepted)} of the accepted",
             "Bounced": f"{bounced:,}{rate(bounced, accepted)}: {counts.hard_bounced:,} for good, "
             f"{counts.soft_bounced:,} for now",
             "Unsubscribed": f"{counts.unsubscribed:,}{rate(counts.unsubscribed, accepted)}",
@@ -57,11 +57,10 @@ class Outcome:
 def reported(counts: campaign_pb2.MessageCounts) -> dict[str, int]:
     """Return how many messages the callbacks have reported, by the callback's type.
 
-    Who unsubscribes, complains or clicks had it delivered first. A message counts under its
-    strongest state alone, so that clicks cannot be told from the counts.
+    A message counts under its strongest state alone, so that clicks cannot be told from the counts.
     """
     return {
-        "delivered": counts.delivered + counts.clicked + counts.unsubscribed + counts.complained,
+        "delivered": delivered(counts),
         "hard_bounce": counts.hard_bounced,
         "soft_bounce": counts.soft_bounced,
         "unsubscribed": counts.unsubscribed,

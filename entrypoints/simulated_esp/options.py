@@ -21,7 +21,14 @@ Host = Annotated[
 ]
 Port = Annotated[
     int,
-    Option(min=0, max=65535, help="Port; 0 picks a free one.", rich_help_panel=_LISTENING),
+    Option(
+        min=0,
+        max=65535,
+        envvar="SIMULATED_ESP_PORT",
+        show_envvar=True,
+        help="Port; 0 picks a free one.",
+        rich_help_panel=_LISTENING,
+    ),
 ]
 TlsCert = Annotated[
     Path | None,

@@ -1,16 +1,22 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, column, insert, inspect, select, table
 
 from adapters.sql import schema
+from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
 from adapters.sql.migrate import migrations, upgrade
+from domain.chunk import ChunkState, OpenRequest
+from domain.message import MessageState
 from tests.fakes.clock import FakeClock
 
 
@@ -50,3 +56,90 @@ async def test_two_starts_at_once_on_one_file_are_one_upgrade(
     async with database.reading() as connection:
         rows = (await connection.execute(select(schema.installation))).all()
     assert [(row.id, row.last_position) for row in rows] == [(1, 0)]
+
+
+# As the first version wrote them, in a chunk of three messages of which the first was taken.
+OPEN_REQUESTS = [
+    {
+        "ordinals": [1001],
+        "provider_version": 2,
+        "omitted": ["copy@example.com"],
+        "attempts": 3,
+        "first_attempt_at": 1750000000.25,
+        "not_before": 1750000009.5,
+        "posting": False,
+        "doubtful": True,
+    },
+    {
+        "ordinals": [1002],
+        "provider_version": 3,
+        "omitted": [],
+        "attempts": 1,
+        "first_attempt_at": None,
+        "not_before": 0.0,
+        "posting": True,
+        "doubtful": False,
+    },
+]
+
+
+def chunk_of_the_first_version() -> dict[str, Any]:
+    return {
+        "campaign_number": 7,
+        "number": 1,
+        "size": 3,
+        "state": int(ChunkState.POSTING),
+        "epoch": 4,
+        "worker": "w",
+        "lease_until": 1750000010.0,
+        "not_before": 0.0,
+        "open": bytes([0b110]),
+        "requests": orjson.dumps(OPEN_REQUESTS).decode(),
+        **dict.fromkeys((state.value.lower() for state in MessageState), 0),
+        "accepted": 1,
+        "queued": 1,
+        "sending": 1,
+    }
+
+
+async def run(database: Database, move: Callable[[Config, str], None], to: str) -> None:
+    async with database.writing() as connection:
+        await connection.run_sync(lambda sync: move(migrations(sync), to))
+
+
+async def test_requests_that_are_open_survive_the_way_up_and_down(database: Database) -> None:
+    busy = chunk_of_the_first_version()
+    idle = {**busy, "number": 2, "requests": "[]"}
+    await run(database, command.upgrade, "0001")
+    chunks = table("chunks", *map(column, busy))
+    async with database.writing() as connection:
+        await connection.execute(insert(chunks), [busy, idle])
+
+    await upgrade(database)
+
+    async with database.reading() as connection:
+        stored = (await connection.execute(select(schema.chunks))).all()
+    chunk, waiting = map(read_chunk, stored)
+    assert chunk.requests == (
+        OpenRequest(
+            ordinals=(1001,),
+            provider_version=2,
+            omitted=("copy@example.com",),
+            attempts=3,
+            first_attempt_at=1750000000.25,
+            not_before=1750000009.5,
+            doubtful=True,
+        ),
+        OpenRequest(ordinals=(1002,), provider_version=3, attempts=1, posting=True),
+    )
+    assert list(chunk.open_ordinals()) == [1001, 1002]
+    assert (chunk.state, chunk.epoch, waiting.requests) == (ChunkState.POSTING, 4, ())
+    assert [each.revision for each in stored] == [0, 0]
+
+    await run(database, command.downgrade, "0001")
+
+    async with database.reading() as connection:
+        first, second = await connection.execute(select(chunks).order_by(chunks.c.number))
+    assert orjson.loads(first.requests) == OPEN_REQUESTS
+    assert {**first._mapping, "requests": busy["requests"]} == busy
+    assert dict(second._mapping) == idle

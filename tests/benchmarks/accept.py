@@ -26,6 +26,8 @@ from espalier.v1 import campaign_pb2, campaign_pb2_grpc, common_pb2, provider_pb
 from tests.support import free_port
 
 FEW, MANY = 100_000, 1_000_000
+# Memory must not grow with the campaign: so many times the peak of a tenth is good enough.
+MOST_MEMORY = 1.2
 ROUNDS = 5
 _CHUNK = 1000
 _SERVICE = "espalier.v1.CampaignService"
@@ -139,21 +141,37 @@ def peak_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-async def measure() -> None:
+async def measure() -> bool:
+    peaks: dict[int, float] = {}
     for number in (FEW, MANY):
         ours = [await service(number) for _ in range(ROUNDS)]
         floors = [await floor(number) for _ in range(ROUNDS)]
         seconds, read = median(s for s, _ in ours), median(floors)
-        peak = median(mib for _, mib in ours)
+        peak = peaks[number] = median(mib for _, mib in ours)
         print(
             f"accept {number:>9,}: {number / seconds:>9,.0f}/s, read and forgotten "
-            f"{number / read:>9,.0f}/s, ratio {read / seconds:.2f}; peak {peak:.0f} MiB"
+            f"{number / read:>9,.0f}/s, ratio {read / seconds:.2f}; peak {peak:.0f} MiB",
+            flush=True,
         )
+    return keeps_memory(peaks[FEW], peaks[MANY])
 
 
-def main() -> None:
-    asyncio.run(measure())
+def keeps_memory(few_mib: float, many_mib: float) -> bool:
+    """Tell the ratio of the peaks with its limit; whether it is within that."""
+    ratio = many_mib / few_mib
+    met = ratio <= MOST_MEMORY
+    print(
+        f"memory of accepting {MANY:,}, beside {FEW:,}: ratio {ratio:.3f} (at most {MOST_MEMORY}) "
+        f"{'met' if met else 'MISSED'}",
+        flush=True,
+    )
+    return met
+
+
+def main() -> bool:
+    """Whether every limit is met."""
+    return asyncio.run(measure())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(0 if main() else 1)

@@ -119,9 +119,11 @@ def _url(file: Path) -> str:
 
 
 @asynccontextmanager
-async def over_sql(folder: Path) -> AsyncIterator[SqlPorts]:
+async def over_sql(
+    folder: Path, kind: type[WatchedDatabase] = WatchedDatabase
+) -> AsyncIterator[SqlPorts]:
     url, clock = await empty_database(folder), FakeClock(NOW)
-    database = WatchedDatabase(url, clock=clock)
+    database = kind(url, clock=clock)
     try:
         yield _sql_ports(database, url, clock)
     finally:

@@ -187,16 +187,31 @@ async def test_a_provider_that_a_campaign_sends_through_is_not_deleted_before_it
     provider, _ = await configure(providers)
     spec = CampaignSpec(request_id="r", provider="Acme", content=Content())
     number = await ports.campaigns.begin(spec, provider.provider_id)
-    with pytest.raises(NotPossibleNow, match="campaign 1 still sends"):
-        await providers.delete("Acme", etag="")
     await ports.campaigns.accept(number, fingerprint=b"")
     await ports.campaigns.change_state(number, lambda _: (CampaignState.PAUSED, ""))
-    with pytest.raises(NotPossibleNow, match="campaign 1 still sends"):
+    await ports.campaigns.begin(spec, provider.provider_id)
+    with pytest.raises(NotPossibleNow, match="campaign 1 still sends") as caught:
         await providers.delete("Acme", etag="")
+    assert caught.value.reason == "PROVIDER_IN_USE"
     assert await providers.get("Acme") == provider
     await ports.campaigns.change_state(number, lambda _: (CampaignState.CANCELLED, ""))
+    await ports.campaigns.sweep(begun_before=NOW + 1)
     await providers.delete("Acme", etag="")
     assert await names(providers) == []
+
+
+async def test_while_a_campaign_comes_in_its_provider_is_not_deleted_and_no_number_is_named(
+    ports: Ports, providers: ProviderRepository
+) -> None:
+    provider, _ = await configure(providers)
+    spec = CampaignSpec(request_id="r", provider="Acme", content=Content())
+    number = await ports.campaigns.begin(spec, provider.provider_id)
+    with pytest.raises(NotPossibleNow, match="is just coming in") as caught:
+        await providers.delete("Acme", etag="")
+    assert (caught.value.reason, "1" in str(caught.value)) == ("PROVIDER_IN_USE", False)
+    assert await providers.get("Acme") == provider
+    await ports.campaigns.discard(number)
+    await providers.delete("Acme", etag="")
 
 
 async def test_a_pause_is_never_shortened(providers: ProviderRepository) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from domain.campaign import CampaignState
+from domain.chunk import Change
 from domain.errors import NotPossibleNow, TryLater
 from domain.message import MessageState
+from services.ports import Move, Resend, Step
 from tests.contracts.bench import ACCEPTED, QUEUED, SENDING, Bench, accepted, posting
 
 UNKNOWN = MessageState.UNKNOWN
@@ -23,6 +25,47 @@ async def test_unknown_messages_that_are_resent_are_claimed_again(bench: Bench) 
     assert await bench.counts(number) == {ACCEPTED: 2, UNKNOWN: 1}
     ended = await campaigns.get(number)
     assert (ended.state, ended.state_reason) == (CampaignState.COMPLETED, "")
+
+
+async def lose_again(bench: Bench, detail: str) -> None:
+    """Sends what is open, and loses the answer to it."""
+    (claim,) = await bench.claim()
+    step, request = posting(claim, *claim.chunk.unformed_ordinals())
+    change = Change(dropped=(request,), settled=request.ordinals, released=True)
+    move = Move(request.ordinals, SENDING, UNKNOWN, "ANSWER_LOST", detail)
+    await bench.record(step, Step(key=step.key, change=change, moves=(move,)))
+
+
+async def test_what_was_resent_is_remembered_whatever_becomes_of_it(bench: Bench) -> None:
+    number, clock, campaigns = await bench.campaign(2), bench.ports.clock, bench.ports.campaigns
+    first = clock.now()
+    await lose_again(bench, "timed out")
+    clock.advance(10)
+    await campaigns.resolve_unknown(number, resend=True, ordinals=[1])
+    clock.advance(10)
+    await lose_again(bench, "reset")
+    clock.advance(10)
+    await campaigns.resolve_unknown(number, resend=True)
+    (claim,) = await bench.claim()
+    step, request = posting(claim, 0, 1)
+    await bench.record(step, accepted(step, request))
+    assert await campaigns.resends(number, 1) == [
+        Resend(first, "timed out", first + 10),
+        Resend(first + 20, "reset", first + 30),
+    ]
+    assert await campaigns.resends(number, 0) == [Resend(first, "timed out", first + 30)]
+    assert await bench.counts(number) == {ACCEPTED: 2}
+
+
+async def test_what_was_not_resent_is_remembered_as_that(bench: Bench) -> None:
+    number, other = await bench.lost(1), await bench.lost(2)
+    campaigns = bench.ports.campaigns
+    await campaigns.resolve_unknown(number, resend=False)
+    await campaigns.resolve_unknown(other, resend=True, ordinals=[1])
+    assert await campaigns.resends(number, 0) == await campaigns.resends(other, 0) == []
+    assert await campaigns.resends(number + 9, 0) == []
+    rows, _ = await campaigns.messages(number, after=-1, limit=1)
+    assert rows[0].lost_at is not None
 
 
 async def test_unknown_messages_that_are_given_up_are_cancelled_and_say_so(bench: Bench) -> None:
@@ -60,6 +103,7 @@ async def test_a_resend_next_to_what_is_being_sent_changes_nothing(bench: Bench)
         await bench.ports.campaigns.resolve_unknown(number, resend=True)
     assert await bench.counts(number) == {UNKNOWN: 2, SENDING: 1, QUEUED: 998}
     campaigns = bench.ports.campaigns
+    assert await campaigns.resends(number, 1000) == []
     assert await campaigns.resolve_unknown(number, resend=True, ordinals=[1000]) == (1, 0)
 
 

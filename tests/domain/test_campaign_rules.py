@@ -282,10 +282,19 @@ def test_a_complete_campaign_misses_nothing() -> None:
 def test_a_recipient_that_no_message_can_be_made_for_refuses_the_call(
     recipient: Recipient, field: str, reason: str, sentence: str
 ) -> None:
-    violation = check_recipient(17, recipient)
-    assert violation is not None
+    (violation,) = check_recipient(17, recipient)
     assert (violation.field, violation.reason) == (field, reason)
     assert sentence in violation.message
+
+
+def test_all_faults_of_a_recipient_are_told() -> None:
+    recipient = Recipient(" ", "", {"To": "x", "Subject": "y", "age": float("nan")})
+    assert [violation.field for violation in check_recipient(3, recipient)] == [
+        "recipients[3].email",
+        "recipients[3].replacements.Subject",
+        "recipients[3].replacements.To",
+        "recipients[3].replacements.age",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +309,7 @@ def test_a_recipient_that_no_message_can_be_made_for_refuses_the_call(
     ],
 )
 def test_a_recipient_with_an_address_refuses_nothing(recipient: Recipient) -> None:
-    assert check_recipient(0, recipient) is None
+    assert not check_recipient(0, recipient)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +327,7 @@ def test_an_impossible_recipient_costs_its_own_message_alone(
     recipient: Recipient, sentence: str
 ) -> None:
     assert unsendable(recipient) == sentence
-    assert check_recipient(0, recipient) is None
+    assert not check_recipient(0, recipient)
 
 
 @pytest.mark.parametrize("name", ["", "Sara, née Ü", "Sara\nBcc: tom@example.com", "n" * 999])

@@ -15,6 +15,7 @@ from domain.chunk import (
     ordinals_of,
     planned,
 )
+from domain.message import MessageState
 
 
 def request(*ordinals: int, **changes: Any) -> OpenRequest:
@@ -108,3 +109,24 @@ def test_at_least_once_repeats_what_was_in_flight_as_it_was() -> None:
     (kept,) = left.requests
     assert kept == replace(flying, posting=False, doubtful=True)
     assert list(left.unposted_ordinals()) == [3001]
+
+
+def test_a_message_stands_where_its_own_row_says_then_its_request_then_its_chunk() -> None:
+    flying, waiting = request(3001, 3002, posting=True), request(3003)
+    before = formed(chunk(6), flying, waiting).apply(Change(settled=(3000,)))
+    own = {3002: MessageState.DELIVERED, 3005: MessageState.SUPPRESSED}
+    assert before.states(range(3000, 3006), own) == {
+        3000: MessageState.ACCEPTED,
+        3001: MessageState.SENDING,
+        3002: MessageState.DELIVERED,
+        3003: MessageState.QUEUED,
+        3004: MessageState.QUEUED,
+        3005: MessageState.SUPPRESSED,
+    }
+    assert before.states([3004], own) == {3004: MessageState.QUEUED}
+
+
+def test_what_is_open_in_a_chunk_that_is_done_was_cancelled() -> None:
+    done = replace(chunk(2).apply(Change(settled=(3000,))), state=ChunkState.DONE)
+    states = done.states((3000, 3001), {})
+    assert states == {3000: MessageState.ACCEPTED, 3001: MessageState.CANCELLED}

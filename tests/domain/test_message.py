@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.callback import CallbackType
-from domain.message import Counts, MessageState, after_callback
+from domain.message import ABANDONED, Counts, MessageState, after_callback, before_callback
 
 S = MessageState
 C = CallbackType
@@ -63,6 +63,22 @@ def test_what_was_never_to_be_sent_is_never_moved(
     state: MessageState, callback: CallbackType
 ) -> None:
     assert after_callback(state, callback) is state
+
+
+@pytest.mark.parametrize("callback", CallbackType)
+def test_what_an_operator_gave_up_is_moved_as_what_is_unknown(callback: CallbackType) -> None:
+    known = before_callback(S.CANCELLED, ABANDONED)
+    assert known is S.UNKNOWN
+    assert after_callback(known, callback) is after_callback(S.UNKNOWN, callback)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(S.CANCELLED, ""), (S.CANCELLED, "CAMPAIGN_CANCELLED"), (S.UNKNOWN, "ANSWER_LOST")]
+    + [(state, ABANDONED) for state in MessageState if state is not S.CANCELLED],
+)
+def test_any_other_message_is_known_by_its_state(state: MessageState, reason: str) -> None:
+    assert before_callback(state, reason) is state
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import grpc.aio
 
 from adapters.spooled_ledger import SpooledAddressLedger
 from domain.campaign import CampaignSpec, Recipient
+from domain.errors import Violation
 from domain.message_id import MessageIds
 from entrypoints.campaign_service import CampaignService
 from espalier.v1 import campaign_pb2, campaign_pb2_grpc, common_pb2
@@ -28,11 +29,15 @@ class CountedSend(SendCampaign):
     begun = ended = received = 0
 
     async def __call__(
-        self, spec: CampaignSpec, recipients: AsyncIterator[Sequence[Recipient]]
+        self,
+        spec: CampaignSpec,
+        recipients: AsyncIterator[Sequence[Recipient]],
+        *,
+        faults: Sequence[Violation] = (),
     ) -> Sent:
         self.begun += 1
         try:
-            return await super().__call__(spec, self._counted(recipients))
+            return await super().__call__(spec, self._counted(recipients), faults=faults)
         finally:
             self.ended += 1
 

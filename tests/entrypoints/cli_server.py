@@ -46,6 +46,7 @@ def serving(
     campaigns: object = None,
     events: object = None,
     suppressions: object = None,
+    port: int = 0,
 ) -> Iterator[str]:
     """Serve what is given, with plain (not asyncio) methods, and yield the address."""
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
@@ -58,7 +59,7 @@ def serving(
     for register, servicer in registrations:
         if servicer is not None:
             register(_Partial(servicer), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield f"127.0.0.1:{port}"

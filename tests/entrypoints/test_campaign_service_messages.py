@@ -1,6 +1,7 @@
 """ListMessages and GetMessage over a real gRPC server: what became of each, and why."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from domain.callback import CallbackType
 from espalier.v1 import campaign_pb2, common_pb2
+from tests.contracts.bench import accepted, posting
 from tests.contracts.ports import NOW
 from tests.entrypoints.api_server import violations
 from tests.entrypoints.campaign_api import IDS, CampaignApi, campaign_api, people, spec, whole
@@ -218,6 +220,32 @@ async def test_a_timeline_tells_of_a_lost_answer_and_of_who_gave_the_message_up(
         (ATTEMPT, "A request with it left, and the answer was lost."),
         (OPERATOR, "Its outcome was unknown, and ResolveUnknownMessages gave it up."),
     ]
+
+
+async def test_a_timeline_tells_that_a_message_may_have_gone_out_twice(api: CampaignApi) -> None:
+    clock, number = api.ports.clock, await api.bench.lost(1)
+    clock.advance(60)
+    await api.stub.ResolveUnknownMessages(
+        campaign_pb2.ResolveUnknownMessagesRequest(
+            campaign_id=str(number), action=campaign_pb2.UNKNOWN_MESSAGE_ACTION_RESEND
+        )
+    )
+    clock.advance(1)
+    (claim,) = await api.bench.claim()
+    step, request = posting(claim, 0)
+    sent = accepted(step, request)
+    (entry,) = sent.entries
+    at_last = replace(entry, occurred_at=clock.now(), received_at=clock.now())
+    await api.bench.record(step, replace(sent, entries=(at_last,)))
+
+    told = await story(api, message_id=IDS.campaign_message(number, 0))
+
+    assert [(kind, text) for kind, text, _ in told[1:]] == [
+        (ATTEMPT, "A request with it left, and the answer was lost."),
+        (OPERATOR, "Its outcome was unknown, and ResolveUnknownMessages had it sent again."),
+        (EVENT, "The ESP accepted it."),
+    ]
+    assert "ended before the ESP's answer" in told[1][2]
 
 
 @pytest.mark.parametrize(

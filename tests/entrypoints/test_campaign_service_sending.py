@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
+from sqlalchemy import func, select
 
+from adapters.sql import schema
 from domain.suppression import Suppression, SuppressionReason
 from entrypoints.campaigns.intake import rest_of_stream
 from espalier.v1 import campaign_pb2, common_pb2
-from tests.contracts.ports import NOW
+from tests.contracts.ports import NOW, SqlPorts
 from tests.entrypoints.api_server import reason, violations
 from tests.entrypoints.campaign_api import CampaignApi, campaign_api, people, spec, whole
 from tests.support import eventually
@@ -40,6 +43,18 @@ def some(recipients: Sequence[common_pb2.Recipient]) -> Request:
 async def numbers(api: CampaignApi) -> list[int]:
     found = await api.ports.campaigns.list(before=None, limit=10)
     return [campaign.number for campaign in found]
+
+
+def has_begun(api: CampaignApi, sends: int) -> bool:
+    return api.send.begun == sends
+
+
+async def rows(api: CampaignApi) -> int:
+    """How many campaigns there are of any kind, without a sweep."""
+    assert isinstance(api.ports, SqlPorts)
+    async with api.ports.database.reading() as connection:
+        found = await connection.execute(select(func.count()).select_from(schema.campaigns))
+        return int(found.scalar_one())
 
 
 async def left_unaccepted(api: CampaignApi) -> int:
@@ -108,6 +123,24 @@ async def test_faults_of_recipients_are_told_with_their_place_in_the_whole_strea
     assert await left_unaccepted(api) == 0
 
 
+async def test_all_that_is_wrong_with_a_call_is_told_together(api: CampaignApi) -> None:
+    request = whole(1)
+    request.campaign.subject = ""
+    request.campaign.send_at.nanos = -1
+    request.recipients.add(email=" ").replacements.update({"To": "x", "Subject": "y"})
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await api.stub.SendCampaign(request)
+
+    assert violations(caught.value) == {
+        "campaign.send_at": "INVALID_TIMESTAMP",
+        "campaign.subject": "REQUIRED",
+        "recipients[1].email": "REQUIRED",
+        "recipients[1].replacements.To": "SYSTEM_NAME",
+        "recipients[1].replacements.Subject": "SYSTEM_NAME",
+    }
+
+
 @pytest.mark.parametrize(
     ("requests", "fault"),
     [
@@ -157,6 +190,18 @@ async def test_a_client_that_is_gone_before_it_closed_its_stream_leaves_no_campa
     assert await left_unaccepted(api) == 0
     again = await api.stub.SendCampaignStream(stream(people(size + 1)))
     assert not again.already_existed
+
+
+async def test_streams_that_are_aborted_as_they_begin_leave_no_row(api: CampaignApi) -> None:
+    for i in range(1, 13):
+        call = api.stub.SendCampaignStream()
+        await call.write(Request(campaign=spec(f"r-{i}")))
+        await call.write(some(people(10)))
+        await eventually(partial(has_begun, api, i))
+        call.cancel()
+
+    await eventually(lambda: api.send.ended == 12)
+    assert await rows(api) == 0
 
 
 async def test_the_recipients_only_end_while_the_client_is_there() -> None:

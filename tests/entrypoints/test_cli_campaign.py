@@ -166,6 +166,39 @@ def test_rejected_and_unknown_messages_are_shown_with_what_can_be_done_about_the
     assert "espalier campaign resolve 7 --resend` or `--abandon`" in result.stdout
 
 
+class _WithCallbacks:
+    def GetCampaign(
+        self, request: campaign_pb2.GetCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.GetCampaignResponse:
+        campaign = _campaign(request.campaign_id, campaign_pb2.CAMPAIGN_STATE_COMPLETED)
+        counts = campaign_pb2.MessageCounts(
+            total=1_000,
+            accepted=10,
+            delivered=846,
+            soft_bounced=14,
+            hard_bounced=10,
+            unsubscribed=5,
+            complained=2,
+            clicked=113,
+        )
+        campaign.counts.CopyFrom(counts)
+        return campaign_pb2.GetCampaignResponse(campaign=campaign)
+
+
+def test_who_clicked_unsubscribed_or_complained_counts_as_delivered_too() -> None:
+    with serving(campaigns=_WithCallbacks()) as address:
+        result = espalier("campaign", "show", "7", "--address", address)
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[lines.index("Taken by provider 1,000 (100.0%)") + 1 :] == [
+        "Delivered 966 (96.6%)",
+        "Soft bounced 14 (1.4%)",
+        "Hard bounced 10 (1.0%)",
+        "Unsubscribed 5 (0.5%)",
+        "Complained 2 (0.2%)",
+        "Clicked 113 (11.3%)",
+    ]
+
+
 def test_resolving_sends_all_unknown_messages_again_or_gives_up_the_named_ones() -> None:
     servicer = _Campaigns()
     with serving(campaigns=servicer) as address:

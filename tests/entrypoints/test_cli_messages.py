@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from entrypoints.cli.messages import State
 from espalier.v1 import campaign_pb2, common_pb2
@@ -112,6 +114,60 @@ def test_a_message_is_found_by_its_id() -> None:
         result = espalier("campaign", "message", "m-1", "--json", "--address", address)
     assert servicer.get_request == campaign_pb2.GetMessageRequest(message_id="m-1")
     assert len(json.loads(result.stdout)["timeline"]) == 2
+
+
+class _Cancelled:
+    """Has messages that went with their campaign, and one that was given up by itself."""
+
+    def ListMessages(
+        self, request: campaign_pb2.ListMessagesRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.ListMessagesResponse:
+        return campaign_pb2.ListMessagesResponse(
+            messages=[
+                self._message("m-0"),
+                self._message("m-1", reason="CAMPAIGN_CANCELLED", update_time=Timestamp(seconds=1)),
+                self._message("m-2", reason="ABANDONED", update_time=Timestamp(seconds=2)),
+            ]
+        )
+
+    def GetMessage(
+        self, request: campaign_pb2.GetMessageRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.GetMessageResponse:
+        return campaign_pb2.GetMessageResponse(message=self._message("m-0"))
+
+    def GetCampaign(
+        self, request: campaign_pb2.GetCampaignRequest, context: grpc.ServicerContext
+    ) -> campaign_pb2.GetCampaignResponse:
+        campaign = campaign_pb2.Campaign(
+            campaign_id=request.campaign_id,
+            state=campaign_pb2.CAMPAIGN_STATE_CANCELLED,
+            state_reason="cancelled by CancelCampaign: a typo",
+            end_time=Timestamp(seconds=60),
+        )
+        return campaign_pb2.GetCampaignResponse(campaign=campaign)
+
+    def _message(self, message_id: str, **more: Any) -> campaign_pb2.Message:
+        return campaign_pb2.Message(
+            message_id=message_id,
+            campaign_id="7",
+            email="a@x.example",
+            state=campaign_pb2.MESSAGE_STATE_CANCELLED,
+            **more,
+        )
+
+
+def test_a_message_that_was_cancelled_with_its_campaign_shows_when_and_why_that_ended() -> None:
+    with serving(campaigns=_Cancelled()) as address:
+        table = espalier("campaign", "messages", "7", "--address", address)
+        one = espalier("campaign", "message", "m-0", "--address", address)
+    assert [line.split("\t")[3:] for line in table.stdout.splitlines()[1:]] == [
+        ["1970-01-01 00:01:00 UTC", "cancelled by CancelCampaign: a typo"],
+        ["1970-01-01 00:00:01 UTC", "cancelled by CancelCampaign: a typo"],
+        ["1970-01-01 00:00:02 UTC", "ABANDONED"],
+    ]
+    shown = [" ".join(line.split()) for line in one.stdout.splitlines()]
+    assert "Because cancelled by CancelCampaign: a typo" in shown
+    assert "Since 1970-01-01 00:01:00 UTC" in shown
 
 
 @pytest.mark.parametrize(

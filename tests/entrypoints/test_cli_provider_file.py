@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from entrypoints.cli.failures import EXIT_INVALID, Failure
-from entrypoints.cli.provider_file import ProviderFile, read_provider_file
+from entrypoints.cli.provider_file import FaultyFile, ProviderFile, read_provider_file
 from espalier.v1 import provider_pb2
 
 _FULL = """\
@@ -78,10 +78,10 @@ def test_a_message_without_fields_is_chosen_by_its_name_alone(tmp_path: Path) ->
     ("text", "line", "says"),
     [
         ("nickname: a\nnicname: b\n", 2, "did you mean `nickname`?"),
-        ("nickname: a\nnickname: b\n", 2, "`nickname` stands here twice"),
+        ("nickname: a\nnickname: b\n", 2, "provider.nickname: stands here again; keep one"),
         ("nickname: a\nrequest_type: PUT\n", 2, "must be one of GET, POST"),
-        ("headers:\n  name: X\n", 2, "provider.headers must be a list"),
-        ("headers:\n  - X-Key\n", 2, "provider.headers[0] must be a mapping"),
+        ("headers:\n  name: X\n", 2, "provider.headers: must be a list"),
+        ("headers:\n  - X-Key\n", 2, "provider.headers[0]: must be a mapping"),
         ("batch:\n  max_messages: many\n", 2, "must be a whole number"),
         ("batch:\n  max_messages: 3000000000\n", 2, "too large"),
         ("limits:\n  max_requests_per_second: fast\n", 2, "must be a number"),
@@ -89,12 +89,14 @@ def test_a_message_without_fields_is_chosen_by_its_name_alone(tmp_path: Path) ->
         ("idempotency_key:\n  disabled: maybe\n", 2, "must be true or false"),
         ("nickname:\n  - a\n", 2, "must be a single value"),
         ("nickname: [a\n", 2, "not valid YAML"),
-        ("- a\n", 1, "provider must be a mapping"),
+        ("- a\n", 1, "provider: must be a mapping"),
         (
             "authentication:\n  basic:\n    password: ${NOPE}\n",
             3,
-            "wants the environment variable NOPE, which is not set",
+            "wants the environment variable NOPE, which is not set; export it, or put NOPE=… "
+            "before the command",
         ),
+        ("? [a, b]\n: 1\n", 1, "there is no such field"),
     ],
 )
 def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
@@ -103,6 +105,63 @@ def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, line: int, say
     assert caught.value.message.startswith(f"{tmp_path / 'esp.yaml'}:{line}: ")
     assert says in caught.value.message
     assert caught.value.exit_code == EXIT_INVALID
+
+
+def test_every_fault_of_a_file_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    text = (
+        "nickname: acme\nrequest_type: PUT\nnickname: other\nheaders:\n  - X-Key\n"
+        "  - {name: X-Id, value: '${NOPE} ${NEITHER}', secret: maybe}\noops: 1\n"
+        "limits: {timeout: 30, max_in_flight: 9}\n"
+    )
+    with pytest.raises(FaultyFile) as caught:
+        _read(tmp_path, text)
+    assert [(fault.line, fault.path) for fault in caught.value.faults] == [
+        (2, "provider.request_type"),
+        (3, "provider.nickname"),
+        (5, "provider.headers[0]"),
+        (6, "provider.headers[1].value"),
+        (6, "provider.headers[1].secret"),
+        (7, "provider.oops"),
+        (8, "provider.limits.timeout"),
+    ]
+    value = caught.value.faults[3].text
+    assert value.startswith("wants the environment variable NOPE, which is not set;")
+    assert "; it wants the environment variable NEITHER, which is not set" in value
+    assert caught.value.source.provider == provider_pb2.Provider(
+        nickname="acme",
+        headers=[provider_pb2.Header(), provider_pb2.Header(name="X-Id")],
+        limits=provider_pb2.Limits(max_in_flight=9),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        ("Bearer ${KEY}", "Bearer k-1"),
+        ("${KEY}:${OTHER}/${KEY}", "k-1:${KEY}/k-1"),
+        ("$$KEY for $$To, $KEY and $ {KEY}", "$$KEY for $$To, $KEY and $ {KEY}"),
+        ("$${KEY}", "$k-1"),
+        ("", ""),
+    ],
+)
+def test_variables_are_taken_from_the_environment_and_placeholders_are_left_alone(
+    tmp_path: Path, text: str, becomes: str
+) -> None:
+    file = f"headers:\n  - name: X\n    value: '{text}'\n"
+    found = _read(tmp_path, file, KEY="k-1", OTHER="${KEY}").provider
+    assert found.headers[0].value == becomes
+
+
+@pytest.mark.parametrize("text", ["Bearer ${ACME-KEY}", "${}", "p${", "${A", "${A:-b}", "${1}"])
+def test_what_looks_like_a_variable_and_is_none_is_never_sent_as_text(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        _read(tmp_path, f"headers:\n  - name: X\n    value: '{text}'\n", A="a", ACME="b")
+    assert caught.value.message == (
+        f"{tmp_path / 'esp.yaml'}:3: provider.headers[0].value: has a `${{` that begins no "
+        "`${NAME}` of letters, digits and _; put text that holds `${` itself into a variable"
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

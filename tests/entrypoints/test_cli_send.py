@@ -49,9 +49,11 @@ class _Campaigns:
             refuse(context, code_pb2.UNAVAILABLE, "The service is shutting down.")
         for request in requests:
             self.chunks.append(list(request.recipients.recipients))
+        is_there, state = self.spec.request_id == "again", campaign_pb2.CAMPAIGN_STATE_SENDING
+        if is_there:
+            state = campaign_pb2.CAMPAIGN_STATE_COMPLETED
         return campaign_pb2.SendCampaignStreamResponse(
-            campaign=self._campaign(campaign_pb2.CAMPAIGN_STATE_SENDING),
-            already_existed=self.spec.request_id == "again",
+            campaign=self._campaign(state), already_existed=is_there
         )
 
     def WatchCampaign(
@@ -117,6 +119,15 @@ def test_a_campaign_is_streamed_and_its_options_arrive(tmp_path: Path) -> None:
     assert not spec.HasField("send_at")
     assert len(spec.request_id) == 36
     assert "espalier campaign watch 42" in result.stdout
+
+
+def test_a_repeated_send_whose_campaign_has_ended_is_nothing_to_follow(tmp_path: Path) -> None:
+    with serving(campaigns=_Campaigns()) as address:
+        result = espalier(*_send(tmp_path, address, "--request-id", "again"))
+    assert result.exit_code == 0, result.output
+    assert "Request again was sent before: this is its campaign." in result.stderr
+    assert ["State", "completed"] in [line.split() for line in result.stdout.splitlines()]
+    assert "Follow it" not in result.stdout
 
 
 def test_watching_ends_with_a_summary_and_its_rates(tmp_path: Path) -> None:

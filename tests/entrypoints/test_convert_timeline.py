@@ -11,7 +11,7 @@ from domain.message import ABANDONED, Counts, MessageState
 from domain.message_id import MessageIds
 from entrypoints.convert.timeline import to_timeline
 from espalier.v1 import campaign_pb2
-from services.ports import Campaign, MessageRow
+from services.ports import Campaign, MessageRow, Resend
 from services.read_message import History
 
 CAMPAIGN = Campaign(
@@ -30,6 +30,7 @@ CANCELLED = replace(
     CAMPAIGN, state=CampaignState.CANCELLED, state_reason="wrong list", ended_at=300.0
 )
 LOST = "A request with it left, and the answer was lost."
+RESENT = "Its outcome was unknown, and ResolveUnknownMessages had it sent again."
 NOT_SENT = campaign_pb2.TIMELINE_ENTRY_KIND_NOT_SENT
 
 
@@ -156,6 +157,53 @@ def test_a_bounce_in_the_second_of_the_answer_stays_behind_it() -> None:
         "It was not delivered for now: a soft bounce.",
     ]
     assert timeline[1].time.nanos == 700_000_000
+
+
+def test_a_callback_that_was_received_before_the_answer_stays_before_it() -> None:
+    sent = events(EntryKind.SENT, at=150.7)
+    (delivered,) = events(EntryKind.CALLBACK, at=150.0, callback=CallbackType.DELIVERED)
+    overtaking = delivered._replace(received_at=150.3)
+
+    timeline = to_timeline(history(message(MessageState.DELIVERED), *sent, overtaking))
+
+    assert [entry.text for entry in timeline[1:]] == ["It was delivered.", "The ESP accepted it."]
+
+
+def test_a_callback_with_a_fraction_of_a_second_has_its_exact_place() -> None:
+    sent = events(EntryKind.SENT, at=150.7)
+    early = events(EntryKind.CALLBACK, at=150.6, callback=CallbackType.DELIVERED)
+
+    timeline = to_timeline(history(message(MessageState.DELIVERED), *sent, *early))
+
+    assert [entry.text for entry in timeline[1:]] == ["It was delivered.", "The ESP accepted it."]
+
+
+def test_what_was_resent_tells_of_each_lost_answer_and_of_who_sent_it_again() -> None:
+    resends = [Resend(150.1, "timed out", 150.3), Resend(150.5, "reset", 150.8)]
+    sent = events(EntryKind.SENT, at=150.9)
+    told = replace(history(message(MessageState.ACCEPTED), *sent), resends=resends)
+
+    assert [(e.text, e.detail, e.time.nanos // 10**8) for e in to_timeline(told)[1:]] == [
+        (LOST, "timed out", 1),
+        (RESENT, "", 3),
+        (LOST, "reset", 5),
+        (RESENT, "", 8),
+        ("The ESP accepted it.", "", 9),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "detail"), [(150.2, "no answer"), (150.9, "no answer")], ids=["before", "after"]
+)
+def test_a_lost_answer_has_its_place_within_the_second(lost_at: float, detail: str) -> None:
+    row = message(MessageState.UNKNOWN, "ANSWER_LOST", detail)._replace(lost_at=lost_at)
+    refused = events(EntryKind.FAILED, at=150.5, reason="422 no")
+
+    timeline = to_timeline(history(row, *refused))[1:]
+
+    texts = [entry.text for entry in timeline]
+    assert texts.index(LOST) == (0 if lost_at < 150.5 else 1)
+    assert timeline[texts.index(LOST)].detail == detail
 
 
 @pytest.mark.parametrize("callback", CallbackType)

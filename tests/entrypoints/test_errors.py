@@ -317,6 +317,17 @@ async def test_thousands_of_violations_fit_into_the_trailers_and_the_rest_is_cou
     assert details + len(quote(raised.value.details() or "")) < 8192 - 512
 
 
+def test_violations_that_were_only_counted_are_told_by_their_number() -> None:
+    one = Violation(field="recipients[0].email", reason="REQUIRED", message="is missing")
+    status = to_status(InvalidRequest([one], more=4999))
+    bad = detail(status, BadRequest)
+    assert bad is not None
+    first, more = bad.field_violations
+    assert (first.field, more.reason) == ("recipients[0].email", "MORE_VIOLATIONS")
+    assert more.description.startswith("4999 more ")
+    assert status.message.endswith("; and 4,999 more")
+
+
 def test_each_violation_is_told_with_field_reason_and_sentence() -> None:
     status = to_status(
         InvalidRequest(

@@ -281,6 +281,15 @@ async def test_an_old_etag_is_a_conflict_for_a_change_and_for_a_deletion(stub: S
     assert (await get(stub, "acme")).etag != old
 
 
+async def test_an_etag_of_a_provider_that_is_not_there_is_told_as_that(stub: Stub) -> None:
+    change = wanted()
+    change.etag = "1-1"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await configure(stub, change)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "there is no provider" in (caught.value.details() or "")
+
+
 async def test_a_deleted_provider_is_not_found_and_its_nickname_is_free(
     stub: Stub, providers: SqlProviderRepository
 ) -> None:

@@ -8,7 +8,7 @@ from domain.campaign import CampaignSpec, CampaignState, Recipient
 from domain.chunk import CHUNK_SIZE, Change, ChunkState, bits_of, planned
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
 from domain.message import ABANDONED, Counts, MessageState
-from services.ports import Campaign, MessageRow, Refused, StateChange
+from services.ports import Campaign, MessageRow, Refused, Resend, StateChange
 from tests.fakes.store import Store
 from tests.fakes.stored_campaign import StoredCampaign, StoredChunk
 
@@ -145,12 +145,17 @@ class FakeCampaignRepository:
                 if one.state is MessageState.UNKNOWN and (ordinals is None or ordinal in ordinals)
             ]
             if resend:
-                _queue_again(stored, unknown)
+                _queue_again(stored, unknown, now=now)
             else:
                 stored.put(unknown, MessageState.CANCELLED, reason=ABANDONED, at=now)
             if resend and unknown and state is CampaignState.COMPLETED:
                 stored.enter(CampaignState.SENDING, "unknown messages are sent again", now=now)
         return len(unknown), 0 if ordinals is None else len(set(ordinals)) - len(unknown)
+
+    async def resends(self, number: int, ordinal: int) -> Sequence[Resend]:
+        async with self._store.transaction():
+            stored = self._store.campaigns.get(number)
+            return [] if stored is None else list(stored.resends.get(ordinal, []))
 
     async def messages(
         self,
@@ -218,10 +223,14 @@ class FakeCampaignRepository:
         stored.enter(CampaignState.SCHEDULED if later else CampaignState.SENDING, "", now=now)
 
 
-def _queue_again(stored: StoredCampaign, ordinals: Sequence[int]) -> None:
+def _queue_again(stored: StoredCampaign, ordinals: Sequence[int], *, now: float) -> None:
     chunks = [stored.chunks[ordinal // CHUNK_SIZE] for ordinal in ordinals]
     if any(held.is_held for held in chunks):
         raise TryLater("other messages near these are being sent at the moment; call again")
+    for row in [stored.messages[ordinal] for ordinal in ordinals]:
+        assert row.lost_at is not None, f"{row} is unknown and was never lost"
+        again = Resend(row.lost_at, row.detail, now)
+        stored.resends.setdefault(row.ordinal, []).append(again)
     stored.put(ordinals, MessageState.QUEUED, at=None)
     for held, ordinal in zip(chunks, ordinals, strict=True):
         opened = held.chunk.open | bits_of([ordinal], held.chunk.first)

@@ -7,7 +7,7 @@ from domain.address import address_key
 from domain.callback import SUPPRESSES, UNKNOWN_META, Attributed, CallbackType, Unprocessed
 from domain.event_filter import EventFilter
 from domain.events import EVENTS_OF_CALLBACK, Cursor, EntryKind, LogEntry
-from domain.message import ABANDONED, MessageState, after_callback
+from domain.message import MessageState, after_callback, before_callback
 from domain.message_id import MessageKind, MessageRef
 from domain.provider import Provider, nickname_key
 from domain.suppression import Suppression, SuppressionReason
@@ -173,8 +173,7 @@ def _move(
     """The state that the message has left, or None where it stays."""
     ordinal = entry.message.ordinal
     message = campaign.messages[ordinal]
-    # What an operator gave up is counted as cancelled, and may have arrived all the same.
-    old = MessageState.UNKNOWN if message.reason == ABANDONED else message.state
+    old = before_callback(message.state, message.reason)
     new = after_callback(old, callback)
     if new is old:
         return None

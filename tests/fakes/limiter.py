@@ -1,5 +1,6 @@
 """Rate limits in memory."""
 
+from domain.pace import slot
 from tests.fakes.store import Store
 
 
@@ -15,14 +16,20 @@ class FakeLimiter:
             if stored is None:
                 return 0.0
             limits, now = stored.provider.config.limits, self._store.clock.now()
-            if (stored.provider.paused_until or 0.0) > now:
+            if stored.is_held(now):
                 return None
-            start = now
-            if limits.max_requests_per_second is not None:
-                start = max(now, stored.next_request_at)
-                stored.next_request_at = start + requests / limits.max_requests_per_second
-            if limits.max_messages_per_second is not None:
-                slot = max(now, stored.next_message_at)
-                stored.next_message_at = slot + messages / limits.max_messages_per_second
-                start = max(start, slot)
-            return start - now
+            request_at, stored.next_request_at = slot(
+                stored.next_request_at,
+                now=now,
+                count=requests,
+                rate=limits.max_requests_per_second,
+            )
+            batch = stored.provider.config.batch
+            message_at, stored.next_message_at = slot(
+                stored.next_message_at,
+                now=now,
+                count=messages,
+                rate=limits.max_messages_per_second,
+                at_least=batch.max_messages if batch else 1,
+            )
+            return max(request_at, message_at) - now

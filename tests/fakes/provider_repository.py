@@ -4,8 +4,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from domain.ahead import furthest
 from domain.errors import Conflict, NotFound, NotPossibleNow
 from domain.provider import Provider, ProviderConfig, nickname_key
+from domain.retry import MAX_RETRY_AFTER_SECONDS
 from tests.fakes.store import Store, StoredProvider
 
 
@@ -69,7 +71,9 @@ class FakeProviderRepository:
     async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
         async with self._store.transaction():
             stored = self._store.providers.get(provider_id)
-            if stored is not None and until > (stored.provider.paused_until or 0.0):
+            before = (stored.provider.paused_until or 0.0) if stored is not None else 0.0
+            of_then = before > furthest(self._store.clock.now(), MAX_RETRY_AFTER_SECONDS)
+            if stored is not None and (until > before or of_then):
                 stored.provider = replace(stored.provider, paused_until=until, pause_reason=reason)
 
     def _named(self, nickname: str) -> StoredProvider | None:
@@ -100,9 +104,15 @@ class FakeProviderRepository:
         return provider
 
     def _refuse_while_in_use(self, provider: Provider) -> None:
-        for number, one in self._store.campaigns.items():
-            if one.campaign.provider_id == provider.provider_id and not one.state.ended:
-                raise NotPossibleNow(
-                    f"campaign {number} still sends through {provider.config.nickname!r}",
-                    reason="PROVIDER_IN_USE",
-                )
+        mine = [
+            one
+            for one in self._store.campaigns.values()
+            if one.campaign.provider_id == provider.provider_id
+        ]
+        for one in mine:
+            if one.fingerprint is not None and not one.state.ended:
+                text = f"campaign {one.campaign.number} still sends through the provider"
+                raise NotPossibleNow(text, reason="PROVIDER_IN_USE")
+        if any(one.fingerprint is None for one in mine):
+            text = "a campaign that goes through the provider is just coming in"
+            raise NotPossibleNow(text, reason="PROVIDER_IN_USE")

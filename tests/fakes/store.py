@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from domain.ahead import is_ahead
 from domain.callback import Unprocessed
+from domain.circuit import CircuitState
 from domain.errors import EspalierError
 from domain.events import EntryKind, LogEntry
 from domain.provider import Provider, ProviderConfig
+from domain.retry import MAX_RETRY_AFTER_SECONDS
 from domain.suppression import Suppression
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored_campaign import StoredCampaign
@@ -24,6 +27,12 @@ class StoredProvider:
     deleted: bool = False
     next_request_at: float = 0.0
     next_message_at: float = 0.0
+
+    def is_held(self, now: float) -> bool:
+        """Whether it is paused, or its circuit open."""
+        paused_until = self.provider.paused_until or 0.0
+        is_paused = is_ahead(paused_until, now=now, longest=MAX_RETRY_AFTER_SECONDS)
+        return is_paused or self.provider.circuit.state(now) is CircuitState.OPEN
 
 
 class StoredEntry(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from domain.campaign import CampaignState
 from domain.chunk import Change, Chunk, ChunkState
 from domain.message import Counts, MessageState
-from services.ports import Campaign, MessageRow, Move
+from services.ports import Campaign, MessageRow, Move, Resend
 
 # Nothing but a worker puts a message into one of these; what is in another stays there.
 _OF_WORKERS = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED})
@@ -25,7 +25,7 @@ class StoredChunk:
         return self.chunk.state in (ChunkState.CLAIMED, ChunkState.POSTING)
 
     def is_due(self, now: float) -> bool:
-        return self.chunk.state is ChunkState.READY and self.chunk.not_before() <= now
+        return self.chunk.state is ChunkState.READY and self.chunk.is_due(now)
 
     def lease(self, worker: str, *, until: float) -> None:
         epoch = self.chunk.epoch + 1
@@ -50,6 +50,7 @@ class StoredCampaign:
     turn: int = 0
     messages: dict[int, MessageRow] = field(default_factory=dict)
     chunks: dict[int, StoredChunk] = field(default_factory=dict)
+    resends: dict[int, list[Resend]] = field(default_factory=dict)
 
     @property
     def state(self) -> CampaignState:

@@ -1,12 +1,15 @@
 """The work queue in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from domain.ahead import furthest
 from domain.campaign import CampaignState, DeliveryGuarantee
-from domain.chunk import Chunk, ChunkState
+from domain.chunk import LONGEST_LEASE_SECONDS, Chunk, ChunkState
+from domain.circuit import CLOSED, CircuitState
 from domain.message import MessageState
 from services.ports import Claim, Move, Recorded, Step
-from tests.fakes.store import Store
+from tests.fakes.store import Store, StoredProvider
 from tests.fakes.stored_campaign import StoredCampaign, StoredChunk
 
 # Up to so many recipients a campaign is a small one.
@@ -44,6 +47,9 @@ class FakeWorkQueue:
     async def recover(self) -> int:
         async with self._store.transaction():
             now = self._store.clock.now()
+            for _, held in self._held():
+                if held.lease_until > furthest(now, LONGEST_LEASE_SECONDS):
+                    held.lease_until = now + LONGEST_LEASE_SECONDS
             over = [found for found in self._held() if found[1].lease_until < now]
             for campaign, held in over:
                 self._take_back(campaign, held)
@@ -80,16 +86,15 @@ class FakeWorkQueue:
     def _next_due(self) -> tuple[StoredCampaign, StoredChunk] | None:
         now = self._store.clock.now()
         for campaign in sorted(self._accepted(CampaignState.SENDING), key=_turn):
-            if self._is_paused(campaign, now):
+            if self._provider_of(campaign).is_held(now):
                 continue
             for held in campaign.chunks.values():
                 if held.is_due(now):
                     return campaign, held
         return None
 
-    def _is_paused(self, campaign: StoredCampaign, now: float) -> bool:
-        until = self._store.providers[campaign.campaign.provider_id].provider.paused_until
-        return until is not None and until > now
+    def _provider_of(self, campaign: StoredCampaign) -> StoredProvider:
+        return self._store.providers[campaign.campaign.provider_id]
 
     def _lease(
         self, campaign: StoredCampaign, held: StoredChunk, worker: str, lease_seconds: float
@@ -118,6 +123,19 @@ class FakeWorkQueue:
             self._store.say_sent(campaign, proved)
         campaign.move(move, now=self._store.clock.now())
 
+    def _objection(self, campaign: StoredCampaign, starting: int, places: int) -> Recorded | None:
+        provider, now = self._provider_of(campaign).provider, self._store.clock.now()
+        state = provider.circuit.state(now)
+        if campaign.state is not CampaignState.SENDING or state is CircuitState.OPEN:
+            return Recorded.REFUSED
+        most = 1 if state is CircuitState.PROBING else places
+        return Recorded.FULL if self._in_flight(provider.provider_id) + starting > most else None
+
+    def _learn(self, campaign: StoredCampaign, health: str) -> None:
+        stored, now = self._provider_of(campaign), self._store.clock.now()
+        circuit = stored.provider.circuit.after_failure(health, now=now) if health else CLOSED
+        stored.provider = replace(stored.provider, circuit=circuit)
+
     def _in_flight(self, provider_id: int) -> int:
         return sum(
             request.posting
@@ -134,10 +152,11 @@ class FakeWorkQueue:
         if held.chunk.epoch != key.epoch or held.chunk.state is ChunkState.DONE:
             return Recorded.TOO_LATE
         if step.starts is not None:
-            if campaign.state is not CampaignState.SENDING:
-                return Recorded.REFUSED
-            if self._in_flight(campaign.campaign.provider_id) >= step.starts:
-                return Recorded.FULL
+            objection = self._objection(campaign, len(step.change.formed), step.starts)
+            if objection is not None:
+                return objection
+        if step.health is not None:
+            self._learn(campaign, step.health)
         held.chunk = held.chunk.apply(step.change)
         for move in step.moves:
             self._move(campaign, move)

@@ -15,6 +15,7 @@ from domain.message_id import MessageIds
 from domain.provider import Batch, Limits, Provider, ProviderConfig, RequestType
 from domain.suppression import Suppression, SuppressionReason
 from services.dispatch import DispatchChunk
+from services.dispatcher import Dispatch, Dispatcher
 from services.flight import Flight
 from services.journal import Journal
 from services.places import Places
@@ -73,6 +74,11 @@ def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
         ),
         clock=ports.clock,
     )
+
+
+def worker_over(ports: Ports, dispatch: Dispatch) -> Dispatcher:
+    """One worker, called w, that sends what it claims by `dispatch`."""
+    return Dispatcher(name="w", queue=ports.queue, campaigns=ports.campaigns, dispatch=dispatch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

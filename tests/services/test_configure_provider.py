@@ -236,14 +236,15 @@ async def test_the_present_etag_admits_a_change_and_an_old_one_does_not(
 
 
 @pytest.mark.parametrize("validate_only", [False, True])
-async def test_an_etag_of_a_provider_that_is_gone_is_a_conflict(
+async def test_an_etag_of_a_provider_that_is_gone_says_so_and_is_a_conflict_with_the_next_one(
     configure: ConfigureProvider, providers: SqlProviderRepository, validate_only: bool
 ) -> None:
     first = (await configure(POST)).provider
     assert first is not None
     await providers.delete(POST.nickname, etag="")
-    with pytest.raises(Conflict):
+    with pytest.raises(NotFound) as caught:
         await configure(POST, etag=first.etag, validate_only=validate_only)
+    assert (caught.value.kind, caught.value.name) == ("provider", POST.nickname)
     await configure(POST)
     with pytest.raises(Conflict):
         await configure(POST, etag=first.etag, validate_only=validate_only)

@@ -2,13 +2,19 @@
 
 import pytest
 
-from domain.campaign import DeliveryGuarantee
+from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.http import HttpRequest, HttpResponse, TransportBroken
 from domain.message import MessageState
 from domain.provider import Limits
-from services.dispatcher import Dispatcher
 from tests.adapters.fake_transport import FakeTransport
-from tests.services.dispatching import LEASE, World, dispatch_over, is_done, open_world
+from tests.services.dispatching import (
+    LEASE,
+    World,
+    dispatch_over,
+    is_done,
+    open_world,
+    worker_over,
+)
 
 ONCE = Limits(max_attempts=1, max_in_flight=2)
 
@@ -18,8 +24,8 @@ def broken(_: HttpRequest) -> HttpResponse:
 
 
 async def run_a_worker(world: World) -> None:
-    dispatch = dispatch_over(world.ports, world.transport)
-    await Dispatcher(name="w", queue=world.ports.queue, dispatch=dispatch).run(world.stopping)
+    worker = worker_over(world.ports, dispatch_over(world.ports, world.transport))
+    await worker.run(world.stopping)
 
 
 @pytest.mark.parametrize("guarantee", DeliveryGuarantee)
@@ -32,6 +38,8 @@ async def test_a_broken_transport_ends_its_worker_and_rejects_no_message(
         await run_a_worker(world)
 
     assert ended.group_contains(TransportBroken)
+    # Another worker can go on with it.
+    assert (await world.campaign()).state is CampaignState.SENDING
     assert MessageState.REJECTED not in await world.states()
     assert sum((await world.states()).values()) == 5
     assert await world.entries() == []

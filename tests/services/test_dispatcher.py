@@ -14,7 +14,7 @@ from tests.contracts.bench import Bench
 from tests.contracts.ports import NOW, over_fake, over_sql
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import Store
-from tests.services.dispatching import dispatch_over, provider_config
+from tests.services.dispatching import dispatch_over, provider_config, worker_over
 from tests.support import eventually
 
 ACCEPTED = MessageState.ACCEPTED
@@ -36,8 +36,7 @@ async def _batching(bench: Bench) -> Bench:
 
 
 def dispatcher(bench: Bench, transport: FakeTransport) -> Dispatcher:
-    dispatch = dispatch_over(bench.ports, transport)
-    return Dispatcher(name="w", queue=bench.ports.queue, dispatch=dispatch)
+    return worker_over(bench.ports, dispatch_over(bench.ports, transport))
 
 
 async def while_running(worker: Dispatcher, condition: Callable[[], Awaitable[bool]]) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from domain.errors import TryLater
 from domain.message import MessageState
-from services.dispatcher import Dispatcher
 from services.ports import Claim
 from tests.adapters.fake_transport import FakeTransport
 from tests.contracts.bench import Bench
@@ -13,7 +13,7 @@ from tests.contracts.ports import NOW, over_fake
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import Store
 from tests.fakes.work_queue import FakeWorkQueue
-from tests.services.dispatching import dispatch_over
+from tests.services.dispatching import dispatch_over, worker_over
 from tests.support import eventually
 
 
@@ -34,11 +34,10 @@ async def test_a_worker_outlives_a_database_that_is_busy() -> None:
     bench = await Bench.on(over_fake(store))
     number = await bench.campaign(1)
     queue = BusyAtFirst(store)
-    dispatch = dispatch_over(bench.ports, FakeTransport())
+    ports = replace(bench.ports, queue=queue)
+    worker = worker_over(ports, dispatch_over(ports, FakeTransport()))
     stopping = asyncio.Event()
-    running = asyncio.create_task(
-        Dispatcher(name="w", queue=queue, dispatch=dispatch).run(stopping)
-    )
+    running = asyncio.create_task(worker.run(stopping))
 
     async def ended() -> bool:
         return (await bench.state(number)).ended

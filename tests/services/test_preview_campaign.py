@@ -16,6 +16,7 @@ from domain.message_id import MessageKind, MessageRef
 from domain.provider import IdempotencyKey, RequestType
 from domain.rendering import RenderedRequest
 from services.preview_campaign import MAX_BYTES, MAX_RECIPIENTS, Preview, PreviewCampaign
+from services.refusals import MAX_VIOLATIONS
 from services.send_test_email import SendTestEmail
 from tests.adapters.fake_transport import FakeTransport
 from tests.domain.provider_samples import BASIC, GET
@@ -205,14 +206,26 @@ async def test_a_get_shows_one_request_for_each_person(world: World) -> None:
 
 async def test_all_faults_of_campaign_and_recipients_are_told_together(world: World) -> None:
     wanted = spec(subject="", cc=("nobody",))
+    faulty = Recipient("b@x.org", "", {"To": "x", "Subject": "y"})
     with pytest.raises(InvalidRequest) as error:
-        await preview(world, [ANN, Recipient(""), Recipient("b@x.org", "", {"To": "x"})], wanted)
+        await preview(world, [ANN, Recipient(""), faulty], wanted)
     assert faults(error) == {
         "campaign.cc[0]": "INVALID_ADDRESS",
         "campaign.subject": "REQUIRED",
         "recipients[1].email": "REQUIRED",
         "recipients[2].replacements.To": "SYSTEM_NAME",
+        "recipients[2].replacements.Subject": "SYSTEM_NAME",
     }
+
+
+async def test_of_very_many_faults_the_first_are_told_and_the_others_are_counted(
+    world: World,
+) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        await preview(world, [Recipient("")] * MAX_RECIPIENTS, spec(cc=("nobody",)))
+    assert len(error.value.violations) == MAX_VIOLATIONS
+    assert error.value.more == MAX_RECIPIENTS + 1 - MAX_VIOLATIONS
+    assert error.value.violations[0].field == "campaign.cc[0]"
 
 
 @pytest.mark.parametrize(("count", "reason"), [(0, "REQUIRED"), (MAX_RECIPIENTS + 1, "TOO_MANY")])

@@ -11,10 +11,11 @@ import pytest
 from adapters.spooled_ledger import SpooledAddressLedger
 from domain.campaign import CampaignSpec, CampaignState, Content, Recipient
 from domain.chunk import CHUNK_SIZE
-from domain.errors import AlreadyExists, InvalidRequest, NotFound, TryLater
+from domain.errors import AlreadyExists, InvalidRequest, NotFound, TryLater, Violation
 from domain.message import MessageState
 from services.ports import AddressLedger, MessageRow
-from services.send_campaign import MAX_VIOLATIONS, SendCampaign, Sent
+from services.refusals import MAX_VIOLATIONS
+from services.send_campaign import SendCampaign, Sent
 from tests.contracts.ports import NOW, Ports, over_fake, over_sql
 from tests.domain.provider_samples import POST
 from tests.fakes.address_ledger import FakeAddressLedger
@@ -315,13 +316,102 @@ async def test_a_replacement_with_a_system_placeholders_name_refuses_the_whole_c
     await world.assert_nothing_left()
 
 
-async def test_of_many_faults_the_first_are_told(world: World) -> None:
+async def test_of_many_faults_the_first_are_told_and_the_others_are_counted(world: World) -> None:
     with pytest.raises(InvalidRequest) as caught:
         await world.send_to([*people(CHUNK_SIZE), *[person("")] * (2 * MAX_VIOLATIONS)])
 
     fields = [violation.field for violation in caught.value.violations]
     assert fields == [f"recipients[{CHUNK_SIZE + i}].email" for i in range(MAX_VIOLATIONS)]
+    assert caught.value.more == MAX_VIOLATIONS
     await world.assert_nothing_left()
+
+
+async def test_a_list_that_is_wrong_as_a_whole_is_not_read_to_its_end(world: World) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[Sequence[Recipient]]:
+        nonlocal read
+        while True:
+            read += CHUNK_SIZE
+            yield [person("")] * CHUNK_SIZE
+
+    for wanted in (SPEC, spec(subject="")):
+        with pytest.raises(InvalidRequest):
+            await world.send(wanted, endless())
+    assert read == 2 * CHUNK_SIZE
+
+
+async def test_of_a_campaign_at_fault_a_list_without_end_is_not_waited_for(world: World) -> None:
+    async def endless() -> AsyncIterator[Sequence[Recipient]]:
+        while True:
+            yield people(1) * CHUNK_SIZE
+
+    with pytest.raises(InvalidRequest) as caught:
+        await world.send(spec(subject=""), endless())
+
+    assert faults(caught.value) == {"campaign.subject": "REQUIRED"}
+
+
+async def test_faults_of_the_call_of_the_campaign_and_of_its_recipients_are_told_together(
+    world: World,
+) -> None:
+    async def misused() -> AsyncIterator[Sequence[Recipient]]:
+        yield [*people(1), person(" ", To="x"), person("a@example.com", Subject="x", cc="y")]
+        raise InvalidRequest([Violation(field="payload", reason="REQUIRED", message="is empty")])
+
+    unread = Violation(field="campaign.send_at", reason="INVALID_TIMESTAMP", message="is none")
+    with pytest.raises(InvalidRequest) as caught:
+        await world.send(spec(subject="", reply_to="nobody"), misused(), faults=[unread])
+
+    assert list(faults(caught.value).items()) == [
+        ("campaign.send_at", "INVALID_TIMESTAMP"),
+        ("campaign.reply_to", "INVALID_ADDRESS"),
+        ("campaign.subject", "REQUIRED"),
+        ("recipients[1].email", "REQUIRED"),
+        ("recipients[1].replacements.To", "SYSTEM_NAME"),
+        ("recipients[2].replacements.Subject", "SYSTEM_NAME"),
+        ("recipients[2].replacements.cc", "SYSTEM_NAME"),
+        ("payload", "REQUIRED"),
+    ]
+    await world.assert_nothing_left()
+
+
+async def test_what_is_wrong_with_the_call_comes_behind_the_recipients_before_it(
+    world: World,
+) -> None:
+    async def misused() -> AsyncIterator[Sequence[Recipient]]:
+        yield [person(" ")] * CHUNK_SIZE
+        raise InvalidRequest([Violation(field="payload", reason="REQUIRED", message="is empty")])
+
+    async def misused_later() -> AsyncIterator[Sequence[Recipient]]:
+        yield [*people(CHUNK_SIZE + 6), person(" ")]
+        raise InvalidRequest([Violation(field="payload", reason="REQUIRED", message="is empty")])
+
+    with pytest.raises(InvalidRequest) as many:
+        await world.send(SPEC, misused())
+    with pytest.raises(InvalidRequest) as few:
+        await world.send(SPEC, misused_later())
+
+    assert "payload" not in faults(many.value)
+    assert list(faults(few.value)) == [f"recipients[{CHUNK_SIZE + 6}].email", "payload"]
+    await world.assert_nothing_left()
+
+
+async def test_an_empty_list_is_told_with_the_faults_of_the_campaign(world: World) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await world.send_to([], spec=spec(subject=""))
+
+    assert faults(caught.value) == {"campaign.subject": "REQUIRED", "recipients": "REQUIRED"}
+
+
+async def test_a_call_with_faults_is_refused_though_it_repeats_another(world: World) -> None:
+    await world.send_to(people(1))
+    unread = Violation(field="campaign.send_at", reason="INVALID_TIMESTAMP", message="is none")
+
+    with pytest.raises(InvalidRequest) as caught:
+        await world.send(SPEC, in_slices(people(1)), faults=[unread])
+
+    assert faults(caught.value) == {"campaign.send_at": "INVALID_TIMESTAMP"}
 
 
 @pytest.mark.parametrize("size", [1, 400, CHUNK_SIZE])

@@ -81,8 +81,8 @@ class ProviderServiceServicer:
         in what is new and sends the rest back as it came.
 
         Of several calls at once one is the last. INVALID_ARGUMENT: with every
-        violation, each with its field path. ABORTED: provider.etag is given and is
-        not that of the stored provider, or there is none.
+        violation, each with its field path. With provider.etag: NOT_FOUND where
+        there is no such provider, ABORTED where its etag is another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

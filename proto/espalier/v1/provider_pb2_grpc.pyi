@@ -31,8 +31,8 @@ class ProviderServiceStub:
     in what is new and sends the rest back as it came.
 
     Of several calls at once one is the last. INVALID_ARGUMENT: with every
-    violation, each with its field path. ABORTED: provider.etag is given and is
-    not that of the stored provider, or there is none.
+    violation, each with its field path. With provider.etag: NOT_FOUND where
+    there is no such provider, ABORTED where its etag is another one.
     """
     GetProvider: _aio.UnaryUnaryMultiCallable[_provider_pb2.GetProviderRequest, _provider_pb2.GetProviderResponse]
     """GetProvider reads one provider. Secrets never come back. NOT_FOUND: there
@@ -84,8 +84,8 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         in what is new and sends the rest back as it came.
 
         Of several calls at once one is the last. INVALID_ARGUMENT: with every
-        violation, each with its field path. ABORTED: provider.etag is given and is
-        not that of the stored provider, or there is none.
+        violation, each with its field path. With provider.etag: NOT_FOUND where
+        there is no such provider, ABORTED where its etag is another one.
         """
 
     @_abc_1.abstractmethod
