@@ -2,19 +2,26 @@
 
 import logging
 import re
+import sys
+import threading
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 REDACTED = "[redacted]"
+ADDRESS = "[address]"
 
 # Rather one name too many than a password in a log. `token` is in a callback URL, too.
 _SECRET = re.compile(
     r"passw|secret|token|credential|authorization|cookie|api[-_]?key|private[-_]?key|master[-_]?key",
     re.IGNORECASE,
 )
+
+# An answer of an ESP, or the text of an error, may name the person that it is about.
+_ADDRESS = re.compile(r"""[^\s@"'<>()\[\]{},;:=]{1,64}(?:@|%40)[^\s@"'<>()\[\]{},;:&]{1,255}""")
 
 # Libraries that tell of every request at `info`, with its URL.
 _TALKATIVE = ("aiohttp.access", "alembic", "asyncio", "aiosqlite", "sqlalchemy.engine.Engine")
@@ -29,7 +36,8 @@ def set_up_logs(
     """Sends every log of this process to `stream`, one line each (a traceback in its line as JSON).
 
     Call it once, first of all. Values under keys that look like a secret's are redacted at any
-    depth; the text of a message is not searched, so a secret never belongs there.
+    depth; the text of a message is not searched, so a secret never belongs there. Addresses of
+    people are redacted wherever they stand. An error that ends the process, or a thread, is logged.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -43,16 +51,38 @@ def set_up_logs(
     logging.basicConfig(handlers=[handler], level=number, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    sys.excepthook, threading.excepthook = _end_of_process, _end_of_thread
+
+
+def _end_of_process(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger(__name__).critical(
+        "an error that nobody expected ends the process", exc_info=(kind, error, trace)
+    )
+
+
+def _end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    error = ended.exc_value
+    # A thread may end itself so.
+    if error is not None and not isinstance(error, SystemExit):
+        logging.getLogger(__name__).critical(
+            "an error that nobody expected ends a thread",
+            exc_info=(type(error), error, ended.exc_traceback),
+            extra={"of": ended.thread.name if ended.thread else ""},
+        )
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor that puts a placeholder for what is under a secret-looking key."""
+    """A structlog processor that puts placeholders for secrets, by their keys, and addresses."""
     return {key: _redacted(key, value) for key, value in event.items()}
 
 
 def _redacted(key: object, value: Any) -> Any:
     if isinstance(key, str) and _SECRET.search(key):
         return REDACTED
+    if isinstance(value, str):
+        return _ADDRESS.sub(ADDRESS, value)
     if isinstance(value, Mapping):
         return {inner: _redacted(inner, item) for inner, item in value.items()}
     if isinstance(value, list | tuple):
@@ -78,20 +108,16 @@ def _formatter(
         foreign_pre_chain=_shared(),
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # It gives the plain traceback. structlog's richer ones show local variables, and those
+            # may hold a password.
+            structlog.processors.format_exc_info,
             redact,
-            *(_json() if form == "json" else _console(colors=colors)),
+            structlog.processors.JSONRenderer() if form == "json" else _console(colors=colors),
         ],
     )
 
 
-def _json() -> list[Processor]:
-    # format_exc_info gives the plain traceback. structlog's richer ones show local variables, and
-    # those may hold a password.
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-
-
-def _console(*, colors: bool) -> list[Processor]:
-    renderer = structlog.dev.ConsoleRenderer(
+def _console(*, colors: bool) -> Processor:
+    return structlog.dev.ConsoleRenderer(
         colors=colors, exception_formatter=structlog.dev.plain_traceback
     )
-    return [renderer]

@@ -141,7 +141,11 @@ class SuppressionRepository(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A stored campaign as it stands; `content` has the provider's defaults filled in."""
+    """A stored campaign as it stands; `content` has the provider's defaults filled in.
+
+    Of one that is SENDING `state_reason` also says what holds it up at the moment: a pause of its
+    provider, a circuit that is not closed, a storage that takes nothing. That is never stored.
+    """
 
     number: int
     spec: CampaignSpec

@@ -87,7 +87,7 @@ class SettleRequest:
         health: str,
     ) -> None:
         """The ESP took nothing: the request goes again later, as long as the rules let it."""
-        later = self._later(provider, request)
+        later = self._later(provider, request, health)
         if later is None:
             await self._give_up(run, request, reason, f"gave up: {detail}", health)
         else:
@@ -96,7 +96,7 @@ class SettleRequest:
     async def _in_doubt(
         self, run: Run, provider: Provider, request: OpenRequest, detail: str, health: str
     ) -> None:
-        later = self._later(provider, request)
+        later = self._later(provider, request, health)
         if run.claim.guarantee is DeliveryGuarantee.AT_MOST_ONCE or later is None:
             await run.lose(request, detail, health=health)
         else:
@@ -111,10 +111,10 @@ class SettleRequest:
         else:
             await run.refuse(request, reason, detail, at=self._clock.now(), health=health)
 
-    def _later(self, provider: Provider, request: OpenRequest) -> OpenRequest | None:
+    def _later(self, provider: Provider, request: OpenRequest, health: str) -> OpenRequest | None:
         """The request as it is to be sent again; None where it has been tried enough."""
         now, limits = self._clock.now(), provider.config.limits
-        if provider.circuit.opened:
+        if provider.circuit.opened and health:
             # It went out to see whether the ESP is back, which is no fault of its own.
             return replace(request, posting=False, attempts=request.attempts - 1)
         at = retry_at(

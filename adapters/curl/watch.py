@@ -54,7 +54,7 @@ class Poller(Protocol):
 
 
 class Poll:
-    """`select.poll`, in seconds: for systems without epoll."""
+    """`select.poll`, in seconds: for systems without epoll, where no event loop can watch it."""
 
     def __init__(self) -> None:
         poll = select.poll()
@@ -75,9 +75,10 @@ def new_poller() -> Poller:
 
 
 class SocketWatch:
-    """Waits for libcurl's sockets, can be woken, and knows which kept connections have ended.
+    """Knows which of libcurl's sockets are ready, and which kept connections have ended.
 
-    `CurlMulti.select` would do neither: nothing wakes it, and it overlooks descriptors from 1,024.
+    `descriptor` becomes readable when there is something to say; None where there is no such thing.
+    `CurlMulti.select` would wait, and it overlooks descriptors from 1,024.
 
     A kept connection leaves libcurl's set after each request and comes back with the next one. Its
     registration is left in place, as idle: that saves one system call of about six a request, and
@@ -91,10 +92,7 @@ class SocketWatch:
         self._idle: set[int] = set()
         self._ending: set[int] = set()
         self._ended_ports: set[int] = set()
-        self._wake_out, self._wake_in = os.pipe()
-        os.set_blocking(self._wake_out, False)
-        os.set_blocking(self._wake_in, False)
-        self._poller.register(self._wake_out, _IN)
+        self.descriptor = poller.fileno() if isinstance(poller, select.epoll) else None
 
     def update(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
         """libcurl's socket callback: it now waits for other events of this socket."""
@@ -110,14 +108,12 @@ class SocketWatch:
         except FileNotFoundError:
             self._poller.register(descriptor, events)
 
-    def wait(self, milliseconds: int) -> list[tuple[int, int]]:
-        """The sockets that are ready, and for what (CSELECT_...), after at most this time."""
+    def ready(self) -> list[tuple[int, int]]:
+        """The sockets that are ready, and for what (CSELECT_...)."""
         ready = []
         self._ending.clear()
-        for descriptor, events in self._poller.poll(milliseconds / 1000):
-            if descriptor == self._wake_out:
-                os.read(descriptor, 4096)
-            elif descriptor not in self._idle:
+        for descriptor, events in self._poller.poll(0):
+            if descriptor not in self._idle:
                 if events & _ENDED:
                     self._ending.add(descriptor)
                 ready.append((descriptor, _SELECTED[events & _MASK]))
@@ -135,17 +131,8 @@ class SocketWatch:
         self._ended_ports.discard(local_port)
         return True
 
-    def wake(self) -> None:
-        """End the wait that is under way, or the next one. Called from any thread."""
-        # BlockingIOError: the pipe is full of earlier calls, which do as well.
-        with suppress(BlockingIOError):
-            os.write(self._wake_in, b"\0")
-
     def close(self) -> None:
-        """Nobody may call `wake` any more."""
         self._poller.close()
-        os.close(self._wake_in)
-        os.close(self._wake_out)
 
     def _let_go(self, descriptor: int) -> None:
         self._idle.discard(descriptor)

@@ -1,9 +1,13 @@
-"""The thread in which libcurl runs."""
+"""libcurl within the event loop, where it is told when there is something to do.
 
-import threading
-import time
+A thread of its own would cost every request a few changes of the thread that holds the interpreter,
+which is more than libcurl itself takes.
+"""
+
+import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
@@ -15,112 +19,90 @@ from adapters.curl.hasty import HastyServers
 from adapters.curl.options import CurlOptions
 from adapters.curl.reasons import not_begun
 from adapters.curl.slot import Slot
-from adapters.curl.watch import SocketWatch, new_poller
+from adapters.curl.watch import Poller, SocketWatch
 from domain.http import Landed, NotSent, TransportBroken
 
-Settled: TypeAlias = tuple[Exchange, Landed]
 # Why nothing is sent any more; a new one for each, since every error keeps its own traceback.
 End: TypeAlias = Callable[[], NotSent | TransportBroken]
 
 CLOSED = "the transport is closed"
-# Where libcurl has no timer of its own, nothing happens at the end of this; it only bounds a sleep.
-_LONGEST_SLEEP_MS = 60_000
-_TOLD_AT_ONCE = 64
+# Where the event loop cannot watch libcurl's sockets, they are looked at so often.
+_LOOK_SECONDS = 0.002
 
 
 class Worker:
-    """Runs exchanges, `max_connections` at a time, and hands their outcomes out in batches.
+    """Runs exchanges, `max_connections` at a time, in the event loop that it is made in.
 
-    Every exchange that is submitted is settled once, also if the thread fails; only one that is no
-    longer wanted when its turn comes is dropped. A request that libcurl does not take fails
-    alone. If the thread fails, then by a fault of the program, and TransportBroken is the outcome
-    of all that was not issued yet. `settle` is called in the thread, and after its end by `submit`;
-    `ended` is the last thing that the thread calls.
+    Every exchange that is submitted lands once, also if the program fails here; only one that is no
+    longer wanted when its turn comes is dropped. A request that libcurl does not take fails alone.
+    After a fault of the program TransportBroken is the end of all that was not issued yet.
     """
 
-    def __init__(
-        self,
-        options: CurlOptions,
-        settle: Callable[[list[Settled]], None],
-        ended: Callable[[], None],
-    ) -> None:
-        self._settle = settle
-        self._on_end = ended
+    def __init__(self, options: CurlOptions, poller: Poller) -> None:
+        self._loop = asyncio.get_running_loop()
         self._waiting: deque[Exchange] = deque()
-        self._settled: list[Settled] = []
-        self._watch = SocketWatch(new_poller())
+        self._settled: list[tuple[Exchange, Landed]] = []
+        self._watch = SocketWatch(poller)
         self._most = make_room(options.max_connections)
         self._multi = _multi(self._most, self._watch)
         # Made as they are needed: a thousand take 10 ms and 8 MB.
         self._new_slot = partial(Slot, options, self._watch.has_ended, HastyServers())
         self._free: list[Slot] = []
         self._busy: dict[pycurl.Curl, Slot] = {}
-        self._asleep = False
-        self._stop_at: float | None = None
+        self._turn_is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
         self._ended_by: End | None = None
-        self._thread = threading.Thread(target=self._run, name="espalier-curl", daemon=True)
-        self._thread.start()
+        self._descriptor = self._watch.descriptor
+        if self._descriptor is not None:
+            self._loop.add_reader(self._descriptor, self._turn)
 
     def submit(self, exchange: Exchange) -> None:
-        self._waiting.append(exchange)
         if self._ended_by is not None:
-            self._refuse_waiting(self._ended_by)
-        elif self._asleep:
-            self._asleep = False
-            self._watch.wake()
+            self._loop.call_soon(exchange.landed, self._ended_by())
+            return
+        self._waiting.append(exchange)
+        self._turn_soon()
 
-    def stop(self, within: float) -> None:
-        """Refuse what waits, give what is in flight this many seconds, and end the thread."""
-        self._stop_at = time.monotonic() + within
-        self._watch.wake()
-
-    def join(self) -> None:
-        """Called after `ended`; nothing may be submitted any more."""
-        self._thread.join()
-        self._watch.close()
-
-    def _run(self) -> None:
-        end: End = partial(NotSent, CLOSED)
-        try:
-            while self._stop_at is None or self._drains(self._stop_at):
-                self._turn()
-        except BaseException as error:
-            name = type(error).__name__
-            end = partial(TransportBroken, f"the transport has failed: {name}, a fault within it")
-            # The interpreter prints it, with its traceback.
-            raise
-        finally:
+    async def close(self, within: float) -> None:
+        """Refuses what waits, gives what is in flight `within` seconds, and ends."""
+        end = partial(NotSent, CLOSED)
+        self._refuse_waiting(end)
+        self._tell()
+        self._look_if_idle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        if self._ended_by is None:
             self._end(end)
 
-    def _drains(self, stop_at: float) -> bool:
-        self._refuse_waiting(partial(NotSent, CLOSED))
-        return bool(self._busy) and time.monotonic() < stop_at
+    def _turn_soon(self) -> None:
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        if self._waiting and self._has_room():
-            # A last look: a connection that ended together with its answer is not for the next.
-            self._attend(0)
+        self._turn_is_due = False
+        if self._ended_by is not None:
+            return
+        try:
+            self._go_on()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others have to be told.
+            self._fail(error)
+        self._tell()
+        self._look_if_idle()
+
+    def _go_on(self) -> None:
+        # The sockets come first: a connection that ended together with its answer is not for the
+        # next request.
+        for descriptor, events in self._watch.ready():
+            self._multi.socket_action(descriptor, events)
+        self._collect()
         self._admit()
         if self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            # Before the wait: a transfer can begin and end within that one call.
             self._collect()
-        # To wake the event loop costs both threads as much as a request does: it is told of many
-        # at once, as long as there is more to do here.
-        if len(self._settled) < _TOLD_AT_ONCE and self._attend(0):
-            self._collect()
-            return
-        self._hand_out()
-        self._attend(self._sleep_ms())
-        self._asleep = False
-        self._collect()
-
-    def _attend(self, milliseconds: int) -> bool:
-        """Serves the sockets that are ready; whether there were any."""
-        ready = self._watch.wait(milliseconds)
-        for descriptor, events in ready:
-            self._multi.socket_action(descriptor, events)
-        return bool(ready)
+        self._set_timer()
 
     def _has_room(self) -> bool:
         return len(self._busy) < self._most
@@ -146,16 +128,32 @@ class Worker:
             raise
         self._busy[slot.curl] = slot
 
-    def _sleep_ms(self) -> int:
-        """How long to wait for sockets. From here on `submit` wakes, if there is room."""
-        self._asleep = self._has_room()
-        if self._asleep and self._waiting:
-            return 0
-        longest = _LONGEST_SLEEP_MS
-        if self._stop_at is not None:
-            longest = max(0, round((self._stop_at - time.monotonic()) * 1000))
-        timer = self._multi.timeout()
-        return longest if timer < 0 else min(timer, longest)
+    def _set_timer(self) -> None:
+        """The next turn, if nothing else brings one about before."""
+        milliseconds = self._multi.timeout()
+        if milliseconds == 0 or (self._waiting and self._has_room()):
+            self._turn_soon()
+        if self._descriptor is None and self._busy:
+            at = self._loop.time() + _LOOK_SECONDS
+        elif milliseconds > 0:
+            at = self._loop.time() + milliseconds / 1000
+        else:
+            return
+        if self._timer is None or at < self._timer.when():
+            self._cancel_timer()
+            self._timer = self._loop.call_at(at, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self._ended_by is None:
+            # Ignored where libcurl's own clock is a little behind; then it names another time.
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._turn()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _collect(self) -> None:
         more = 1
@@ -178,29 +176,40 @@ class Worker:
         self._free.append(slot)
 
     def _refuse_waiting(self, end: End) -> None:
-        # A list of its own: at the end `submit` may do the same in another thread.
-        refused: list[Settled] = []
-        while self._waiting:
-            refused.append((self._waiting.popleft(), end()))
-        if refused:
-            self._settle(refused)
+        self._settled += [(exchange, end()) for exchange in self._waiting]
+        self._waiting.clear()
 
-    def _hand_out(self) -> None:
-        if self._settled:
-            settled, self._settled = self._settled, []
-            self._settle(settled)
+    def _tell(self) -> None:
+        settled, self._settled = self._settled, []
+        for exchange, outcome in settled:
+            exchange.landed(outcome)
+
+    def _look_if_idle(self) -> None:
+        if self._busy or self._waiting:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+    def _fail(self, error: Exception) -> None:
+        what = f"the transport has failed: {type(error).__name__}, a fault within it"
+        self._loop.call_exception_handler({"message": what, "exception": error})
+        self._end(partial(TransportBroken, what))
 
     def _end(self, end: End) -> None:
-        # Set first: an exchange submitted from now on is refused by whoever sees it first.
+        # Set first: whoever is told of an end may submit something else.
         self._ended_by = end
+        self._cancel_timer()
+        if self._descriptor is not None:
+            self._loop.remove_reader(self._descriptor)
         self._refuse_waiting(end)
         self._settled += [slot.abandon(end()) for slot in self._busy.values()]
-        self._hand_out()
         # It also lets go of the handles that are under way, and closes their connections.
         self._multi.close()
         for slot in (*self._free, *self._busy.values()):
             slot.curl.close()
-        self._on_end()
+        self._busy.clear()
+        self._watch.close()
+        self._tell()
 
 
 def _multi(connections: int, watch: SocketWatch) -> pycurl.CurlMulti:

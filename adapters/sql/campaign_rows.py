@@ -11,14 +11,17 @@ import orjson
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from adapters.sql import schema
+from adapters.sql.provider_codec import read_circuit
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee
 from domain.message import Counts, MessageState
+from domain.standstill import standstill
 from services.ports import Campaign
 
 # The state of a campaign that was not accepted yet. No CampaignState: nothing else looks for it.
 STAGED = "STAGED"
 
 _NO_COUNTS = Counts()
+_HELD_UP = ("paused_until", "pause_reason", "failures", "opened", "open_until", "failure")
 
 
 def new_campaign(spec: CampaignSpec, provider_id: int, *, now: float) -> Mapping[str, object]:
@@ -77,13 +80,14 @@ def decode_content(envelope: str, body: bytes | None) -> Content:
 
 
 def accepted_campaigns() -> Select[Any]:
-    """Every accepted campaign with the nickname of its provider."""
+    """Every accepted campaign with the nickname of its provider, and what holds that up."""
     provider = schema.providers.c.nickname.label("provider")
+    held_up = [schema.providers.c[name] for name in _HELD_UP]
     joined = schema.campaigns.join(
         schema.providers, schema.providers.c.id == schema.campaigns.c.provider_id
     )
     known = schema.campaigns.c.request_id.is_not(None)
-    return select(schema.campaigns, provider).select_from(joined).where(known)
+    return select(schema.campaigns, provider, *held_up).select_from(joined).where(known)
 
 
 def counts_by_campaign(numbers: Sequence[int]) -> Select[Any]:
@@ -108,9 +112,9 @@ def read_counts(rows: Sequence[Row[Any]]) -> Mapping[int, Counts]:
 
 
 def read_campaign(
-    row: Row[Any], counts: Mapping[int, Counts], *, body: bytes | None = None
+    row: Row[Any], counts: Mapping[int, Counts], *, now: float, body: bytes | None = None
 ) -> Campaign:
-    """The campaign of a row that `accepted_campaigns` selects."""
+    """The campaign of a row that `accepted_campaigns` selects, as it stands now."""
     return Campaign(
         number=row.number,
         spec=CampaignSpec(
@@ -125,9 +129,17 @@ def read_campaign(
         provider_id=row.provider_id,
         provider=row.provider,
         state=CampaignState(row.state),
-        state_reason=row.state_reason,
+        state_reason=_reason(row, now),
         counts=counts.get(row.number, _NO_COUNTS),
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
     )
+
+
+def _reason(row: Row[Any], now: float) -> str:
+    """Why it is in its state. What holds up one that is SENDING is not stored with it."""
+    waiting = ""
+    if row.state == CampaignState.SENDING:
+        waiting = standstill(row.paused_until, row.pause_reason, read_circuit(row), now=now)
+    return waiting or str(row.state_reason)

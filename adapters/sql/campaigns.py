@@ -1,6 +1,7 @@
 """Campaigns in SQL: how they come in, how they are read, how their state changes."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import exists, func, insert, select, update
@@ -22,10 +23,16 @@ from services.ports import Campaign, MessageRow, Refused, Resend, StateChange
 _MAX_CHUNKS = 256
 
 _campaigns, _chunks, _recipients = schema.campaigns, schema.chunks, schema.recipients
+_log = logging.getLogger(__name__)
+# What an operator has to look at.
+_WARNED_OF = frozenset({CampaignState.PAUSED, CampaignState.FAILED})
 
 
 class SqlCampaignRepository:
-    """CampaignRepository over SQL."""
+    """CampaignRepository over SQL. What it has stored of a campaign's course it tells the log.
+
+    Here, since what callers do and what dispatchers do by themselves is stored by this class alike.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,17 +67,20 @@ class SqlCampaignRepository:
         async with self._database.writing() as connection:
             row = await staging.staged(connection, number)
             request_id = campaign_rows.request_id_of(row.envelope)
-            other = await staging.request(connection, request_id)
+            other, facts = await staging.request(connection, request_id), {}
             if other is None:
-                await staging.lock_provider(connection, row.provider_id)
+                provider = await staging.lock_provider(connection, row.provider_id)
+                facts = {"campaign": number, "provider": provider}
                 other = await staging.request(connection, request_id)
             if other is None:
                 now = self._database.clock.now()
-                await staging.start(connection, row, fingerprint=fingerprint, now=now)
-                return number, True
-            if other[0] != number:
+                facts |= await staging.start(connection, row, fingerprint=fingerprint, now=now)
+            elif other[0] != number:
                 await staging.remove(connection, number)
-        # Raised outside of the transaction, which would take the removal back.
+        # Only now: the transaction is durable, and its removal is not taken back by an error.
+        if other is None:
+            _log.info("campaign accepted", extra=facts)
+            return number, True
         if other[1] != fingerprint:
             raise AlreadyExists(request_id)
         return other[0], False
@@ -91,6 +101,8 @@ class SqlCampaignRepository:
             numbers = (await connection.execute(found)).scalars().all()
             for number in numbers:
                 await staging.remove(connection, number)
+        if numbers:
+            _log.info("campaigns that came in only in part removed", extra={"count": len(numbers)})
         return len(numbers)
 
     async def by_request(self, request_id: str) -> tuple[int, bytes] | None:
@@ -101,7 +113,7 @@ class SqlCampaignRepository:
     async def get(self, number: int) -> Campaign:
         """See the port."""
         async with self._database.reading() as connection:
-            return await _get(connection, number)
+            return await _get(connection, number, now=self._database.clock.now())
 
     async def list(
         self,
@@ -123,23 +135,26 @@ class SqlCampaignRepository:
             rows = (await connection.execute(found.limit(limit))).all()
             sums = campaign_rows.counts_by_campaign([row.number for row in rows])
             counts = campaign_rows.read_counts((await connection.execute(sums)).all())
-        return [campaign_rows.read_campaign(row, counts) for row in rows]
+        now = self._database.clock.now()
+        return [campaign_rows.read_campaign(row, counts, now=now) for row in rows]
 
     async def change_state(self, number: int, update: StateChange) -> Campaign:
         """See the port. A campaign that goes on with nothing left to send is COMPLETED."""
         async with self._database.writing() as connection:
             state = await _lock_state(connection, number)
             change = update(state)
-            if change is None:
-                return await _get(connection, number)
-            new, reason = change
             now = self._database.clock.now()
+            if change is None:
+                return await _get(connection, number, now=now)
+            new, reason = change
             if new is CampaignState.CANCELLED and not state.ended:
                 await connection.run_sync(cancel_queued, number, now=now)
             if new is CampaignState.SENDING and not await _has_work(connection, number):
                 new = CampaignState.COMPLETED
             await _store_state(connection, number, new, reason, now=now)
-            return await _get(connection, number)
+            campaign = await _get(connection, number, now=now)
+        _tell(campaign, before=state)
+        return campaign
 
     async def resolve_unknown(
         self, number: int, *, resend: bool, ordinals: Collection[int] | None = None
@@ -156,6 +171,9 @@ class SqlCampaignRepository:
             if resend and unknown and state is CampaignState.COMPLETED:
                 reason = "unknown messages are sent again"
                 await _store_state(connection, number, CampaignState.SENDING, reason, now=now)
+        if unknown:
+            facts = {"campaign": number, "count": len(unknown), "resent": resend}
+            _log.info("unknown messages resolved", extra=facts)
         return len(unknown), 0 if wanted is None else len(wanted) - len(unknown)
 
     async def resends(self, number: int, ordinal: int) -> Sequence[Resend]:
@@ -208,7 +226,18 @@ class SqlCampaignRepository:
         }
 
 
-async def _get(connection: AsyncConnection, number: int) -> Campaign:
+def _tell(campaign: Campaign, *, before: CampaignState) -> None:
+    facts = {
+        "campaign": campaign.number,
+        "provider": campaign.provider,
+        "before": before.value,
+        "reason": campaign.state_reason,
+    }
+    level = logging.WARNING if campaign.state in _WARNED_OF else logging.INFO
+    _log.log(level, "campaign %s", campaign.state.value.lower(), extra=facts)
+
+
+async def _get(connection: AsyncConnection, number: int, *, now: float) -> Campaign:
     found = campaign_rows.accepted_campaigns().where(_campaigns.c.number == number)
     row = (await connection.execute(found)).one_or_none()
     if row is None:
@@ -217,7 +246,7 @@ async def _get(connection: AsyncConnection, number: int) -> Campaign:
     sums = campaign_rows.counts_by_campaign([number])
     counts = campaign_rows.read_counts((await connection.execute(sums)).all())
     content = (await connection.execute(body)).scalar_one()
-    return campaign_rows.read_campaign(row, counts, body=content)
+    return campaign_rows.read_campaign(row, counts, now=now, body=content)
 
 
 async def _require(connection: AsyncConnection, number: int) -> None:

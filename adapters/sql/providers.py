@@ -1,10 +1,11 @@
 """The providers in SQL."""
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.secret_box import SecretBox
@@ -20,12 +21,16 @@ from domain.retry import MAX_RETRY_AFTER_SECONDS
 
 _providers, _versions, _campaigns = schema.providers, schema.provider_versions, schema.campaigns
 
+_log = logging.getLogger(__name__)
 # 192 random bits, in URL-safe text.
 _TOKEN_BYTES = 24
 
 
 class SqlProviderRepository:
-    """Every configuration is a row that is never changed; secrets are sealed."""
+    """Every configuration is a row that is never changed; secrets are sealed.
+
+    What has been stored it tells the log, whoever of callers and dispatchers had it stored.
+    """
 
     def __init__(self, database: Database, secret_box: SecretBox) -> None:
         self._database = database
@@ -40,7 +45,9 @@ class SqlProviderRepository:
             config = update(None if row is None else self._provider(row))
             provider_id = await self._raise_version(connection, row, config)
             stored = (await connection.execute(_current(_providers.c.id == provider_id))).one()
-            return self._provider(stored), row is None
+        facts = {"provider": stored.nickname, "version": stored.version, "is_new": row is None}
+        _log.info("provider configured", extra=facts)
+        return self._provider(stored), row is None
 
     async def get(self, nickname: str) -> Provider:
         return await self._one(_named(nickname), nickname)
@@ -81,15 +88,24 @@ class SqlProviderRepository:
             await _refuse_while_in_use(connection, row)
             freed = update(_providers).where(_providers.c.id == row.id)
             await connection.execute(freed.values(nickname_key=None))
+        _log.info("provider deleted", extra={"provider": row.nickname})
 
     async def pause(self, provider_id: int, *, until: float, reason: str) -> None:
-        paused_until = _providers.c.paused_until
-        # From before the clock was put back: it counts as over (domain.ahead).
-        of_then = paused_until > furthest(self._database.clock.now(), MAX_RETRY_AFTER_SECONDS)
-        shorter = or_(paused_until.is_(None), paused_until < until, of_then)
-        paused = update(_providers).where(_providers.c.id == provider_id, shorter)
+        this, now = _providers.c.id == provider_id, self._database.clock.now()
+        found = select(_providers.c.nickname, _providers.c.paused_until).where(this)
         async with self._database.writing() as connection:
+            row = (await connection.execute(found.with_for_update())).one_or_none()
+            before = 0.0 if row is None else row.paused_until or 0.0
+            # From before the clock was put back: it counts as over (domain.ahead).
+            of_then = before > furthest(now, MAX_RETRY_AFTER_SECONDS)
+            if row is None or (before >= until and not of_then):
+                return
+            paused = update(_providers).where(this)
             await connection.execute(paused.values(paused_until=until, pause_reason=reason))
+        # Of many requests that are answered alike each prolongs the pause by a little.
+        if before <= now or of_then:
+            facts = {"provider": row.nickname, "seconds": until - now, "reason": reason}
+            _log.warning("provider paused", extra=facts)
 
     async def _one(self, which: ColumnElement[bool], name: str) -> Provider:
         async with self._database.reading() as connection:

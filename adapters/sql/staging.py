@@ -1,6 +1,6 @@
 """A campaign on its way in, within the transactions of its repository."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -104,23 +104,28 @@ async def request(connection: AsyncConnection, request_id: str) -> tuple[int, by
     return None if row is None else (row.number, row.fingerprint)
 
 
-async def lock_provider(connection: AsyncConnection, provider_id: int) -> None:
-    """Keeps the provider from being deleted until the transaction ends. Raises NotPossibleNow.
+async def lock_provider(connection: AsyncConnection, provider_id: int) -> str:
+    """Keeps the provider from being deleted until the transaction ends; its nickname.
+
+    Raises NotPossibleNow where it was deleted already.
 
     It also puts acceptances through one provider in a row, so that the later of two with the same
     request id sees the earlier.
     """
     providers = schema.providers
-    key = select(providers.c.nickname_key).where(providers.c.id == provider_id).with_for_update()
-    if (await connection.execute(key)).scalar_one_or_none() is None:
+    there = (providers.c.id == provider_id) & providers.c.nickname_key.is_not(None)
+    found = select(providers.c.nickname).where(there).with_for_update()
+    nickname: str | None = (await connection.execute(found)).scalar_one_or_none()
+    if nickname is None:
         message = "the provider was deleted while the campaign came in; send it through another"
         raise NotPossibleNow(message, reason="PROVIDER_DELETED")
+    return nickname
 
 
 async def start(
     connection: AsyncConnection, row: Row[Any], *, fingerprint: bytes, now: float
-) -> None:
-    """Makes a staged campaign an accepted one."""
+) -> Mapping[str, object]:
+    """Makes a staged campaign an accepted one; its state and how many recipients it has."""
     mine = _chunks.c.campaign_number == row.number
     waiting = mine & (_chunks.c.state == ChunkState.PLANNED)
     ready = await connection.execute(update(_chunks).where(waiting).values(state=ChunkState.READY))
@@ -141,6 +146,7 @@ async def start(
     }
     accepted = update(_campaigns).where(_campaigns.c.number == row.number)
     await connection.execute(accepted.values(values))
+    return {"state": state.value, "recipients": recipients}
 
 
 async def remove(connection: AsyncConnection, number: int) -> None:

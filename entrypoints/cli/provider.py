@@ -25,6 +25,7 @@ from entrypoints.cli.paging import whole_list
 from entrypoints.cli.provider_facts import facts_of, request_type
 from entrypoints.cli.provider_faults import with_the_services
 from entrypoints.cli.provider_file import FaultyFile, ProviderFile, read_provider_file
+from entrypoints.cli.provider_status import status_word
 from entrypoints.cli.spec import spec_of
 from espalier.v1 import common_pb2, provider_pb2
 
@@ -113,9 +114,15 @@ def list_(json: Json = False, address: Address = DEFAULT_ADDRESS) -> None:
         print_json({"providers": [as_dict(provider) for provider in providers]})
         return
     print_table(
-        ("NICKNAME", "TYPE", "ENDPOINT", "UPDATED"),
+        ("NICKNAME", "TYPE", "ENDPOINT", "STATUS", "UPDATED"),
         (
-            (p.nickname, request_type(p), p.http_endpoint, time_text(p, "update_time"))
+            (
+                p.nickname,
+                request_type(p),
+                p.http_endpoint,
+                status_word(p.status),
+                time_text(p, "update_time"),
+            )
             for p in providers
         ),
         "There is no provider yet. Make one with `espalier provider apply FILE.yaml`.",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from google.protobuf.duration_pb2 import Duration
 
 from entrypoints.cli.output import enum_text, time_text
+from entrypoints.cli.provider_status import status_facts
 from espalier.v1 import provider_pb2
 from espalier.v1.provider_pb2 import Limits, Provider
 
@@ -28,8 +29,7 @@ def facts_of(provider: Provider) -> dict[str, str]:
         "Limits": "\n".join(_limits(provider.limits)),
         "Idempotency key": _idempotency_key(provider.idempotency_key),
         "Callback URL": provider.callback_url,
-        "Paused until": time_text(provider.status, "paused_until"),
-        "Paused because": provider.status.pause_reason,
+        **status_facts(provider.status),
         "Created": time_text(provider, "create_time"),
         "Updated": time_text(provider, "update_time"),
         "Etag": provider.etag,

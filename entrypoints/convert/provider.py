@@ -21,6 +21,7 @@ from domain.provider import (
 )
 from entrypoints.convert.enums import pair
 from entrypoints.convert.faults import prefixed
+from entrypoints.convert.provider_status import to_status
 from entrypoints.convert.times import (
     duration_fault,
     from_duration,
@@ -89,16 +90,13 @@ def to_config_message(config: ProviderConfig) -> provider_pb2.Provider:
 
 
 def to_provider(provider: Provider, *, callback_url: str, now: float) -> provider_pb2.Provider:
-    """A stored provider; a pause that is over by `now` (epoch seconds) is not shown."""
+    """A stored provider, and what it is doing at `now` (epoch seconds)."""
     message = to_config_message(provider.config)
     message.callback_url = callback_url
     message.etag = provider.etag
     message.create_time.CopyFrom(to_timestamp(provider.created_at))
     message.update_time.CopyFrom(to_timestamp(provider.updated_at))
-    message.status.SetInParent()
-    if provider.paused_until is not None and provider.paused_until > now:
-        message.status.paused_until.CopyFrom(to_timestamp(provider.paused_until))
-        message.status.pause_reason = provider.pause_reason
+    message.status.CopyFrom(to_status(provider, now=now))
     return message
 
 

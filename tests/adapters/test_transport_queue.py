@@ -4,7 +4,6 @@ import asyncio
 import os
 import resource
 import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pycurl
@@ -166,18 +165,17 @@ async def test_close_refuses_what_waits_and_gives_up_what_is_in_flight_for_too_l
     assert len(server.received) == 1
 
 
-async def test_the_thread_begins_with_the_first_request_and_ends_with_close(
+async def test_where_no_event_loop_can_watch_the_sockets_they_are_looked_at(
     server: RawServer,
 ) -> None:
-    before = threading.enumerate()
-    transport = narrow(1)
-    assert threading.enumerate() == before
+    transport = CurlTransport(CurlOptions(user_agent="x", max_connections=4), new_poller=Poll)
+    sends = [transport.send(request_to(server), timeout_seconds=PATIENT) for _ in range(40)]
 
-    await transport.send(request_to(server), timeout_seconds=PATIENT)
-    assert [t.name for t in threading.enumerate() if t not in before] == ["espalier-curl"]
-
+    answers = await asyncio.gather(*sends)
     await transport.close()
-    assert threading.enumerate() == before
+
+    assert {answer.status for answer in answers} == {200}
+    assert len(server.received) == 40
 
 
 async def test_descriptors_are_given_back(server: RawServer) -> None:
@@ -226,12 +224,12 @@ class TestSocketWatch:
         update(watch, pycurl.POLL_IN, readable)
         update(watch, pycurl.POLL_OUT, writer)
 
-        assert sorted(watch.wait(1000)) == sorted(
+        assert sorted(watch.ready()) == sorted(
             [(readable, pycurl.CSELECT_IN), (writer, pycurl.CSELECT_OUT)]
         )
         close(watch, readable, writer)
 
-    async def test_a_socket_that_libcurl_no_longer_waits_for_ends_no_wait_but_the_first(
+    async def test_a_socket_that_libcurl_no_longer_waits_for_is_not_ready(
         self, make_poller: type[Poll]
     ) -> None:
         watch = SocketWatch(make_poller())
@@ -240,9 +238,9 @@ class TestSocketWatch:
         update(watch, pycurl.POLL_REMOVE, readable)
         os.write(writer, b"x")
 
-        assert watch.wait(1000) == watch.wait(0) == []
+        assert watch.ready() == watch.ready() == []
         update(watch, pycurl.POLL_IN, readable)
-        assert watch.wait(1000) == [(readable, pycurl.CSELECT_IN)]
+        assert watch.ready() == [(readable, pycurl.CSELECT_IN)]
         close(watch, readable, writer)
 
     async def test_it_knows_once_that_a_kept_connection_has_ended(
@@ -256,21 +254,12 @@ class TestSocketWatch:
         update(watch, pycurl.POLL_REMOVE, kept.fileno())
 
         # That it could be written to is no end.
-        assert (watch.wait(1000), watch.has_ended(port)) == ([], False)
+        assert (watch.ready(), watch.has_ended(port)) == ([], False)
         peer.close()
-        assert (watch.wait(1000), watch.has_ended(port)) == ([], True)
-        assert (watch.wait(0), watch.has_ended(port)) == ([], False)
+        assert (watch.ready(), watch.has_ended(port)) == ([], True)
+        assert (watch.ready(), watch.has_ended(port)) == ([], False)
         close(watch)
         kept.close()
-
-    async def test_it_can_be_woken_and_forgets_that(self, make_poller: type[Poll]) -> None:
-        watch = SocketWatch(make_poller())
-        for _ in range(3):
-            watch.wake()
-
-        assert watch.wait(60_000) == []
-        assert watch.wait(0) == []
-        close(watch)
 
 
 def update(watch: SocketWatch, what: int, descriptor: int) -> None:

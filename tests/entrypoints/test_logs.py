@@ -3,13 +3,16 @@
 import io
 import json
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import structlog
 
-from entrypoints.logs import REDACTED, set_up_logs
+from entrypoints.logs import ADDRESS, REDACTED, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +20,10 @@ def _logging_as_it_was() -> Iterator[None]:
     """Logging belongs to the whole process: each test puts it back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     root.handlers.clear()
     yield
+    sys.excepthook, threading.excepthook = hooks
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -91,6 +96,98 @@ def test_a_secret_in_the_extra_of_a_standard_log_is_redacted(written: io.StringI
     logging.getLogger("some.library").warning("login", extra={"password": "hunter2"})
     (line,) = lines(written)
     assert line["password"] == REDACTED
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "401 {'error': 'sara.o@example.com may not'}",
+        "to=sara.o@example.com&x=1",
+        "to=sara.o%40example.com&x=1",
+        "<sara.o@example.com>",
+        'sara.o@exämple.com,"sara.o@localhost"',
+    ],
+)
+def test_an_address_in_a_value_is_redacted(written: io.StringIO, form: Any, text: str) -> None:
+    set_up_logs(form=form, level="info", stream=written)
+    structlog.get_logger("espalier").info("paused", reason=text, more=[{"said": text}])
+    assert "sara" not in written.getvalue()
+    assert ADDRESS in written.getvalue()
+
+
+@pytest.mark.parametrize("text", ["@dataclass", "a @ b", "5 @ 7", "HTTP 401", "100%", "@"])
+def test_what_is_no_address_is_told_as_it_is(written: io.StringIO, text: str) -> None:
+    set_up_logs(form="json", level="info", stream=written)
+    structlog.get_logger("espalier").info("paused", reason=text)
+    (line,) = lines(written)
+    assert line["reason"] == text
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_address_in_the_text_of_an_error_is_redacted(written: io.StringIO, form: Any) -> None:
+    set_up_logs(form=form, level="info", stream=written)
+    try:
+        raise KeyError("sara" + "@example.com")
+    except KeyError:
+        structlog.get_logger("espalier").exception("failed")
+    assert "KeyError" in written.getvalue()
+    assert "sara@" not in written.getvalue()
+
+
+CRASH = """
+import asyncio, sys, threading, typer
+from entrypoints.logs import set_up_logs
+app = typer.Typer(pretty_exceptions_show_locals=False)
+async def fail():
+    raise ValueError("broken")
+@app.command()
+def run(where: str):
+    set_up_logs(form="json", level="info", stream=sys.stderr)
+    if where == "thread":
+        thread = threading.Thread(target=lambda: asyncio.run(fail()), name="curl")
+        thread.start()
+        thread.join()
+    elif where == "exit":
+        raise SystemExit(3)
+    elif where == "ended thread":
+        thread = threading.Thread(target=sys.exit)
+        thread.start()
+        thread.join()
+    else:
+        asyncio.run(fail())
+app()
+"""
+
+
+def crash(where: str) -> tuple[int, list[str]]:
+    """The exit code and the lines of a process that a command of its own ends so."""
+    ended = subprocess.run(
+        [sys.executable, "-c", CRASH, where], capture_output=True, text=True, check=False
+    )
+    return ended.returncode, ended.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "text"), [("process", 1, "the process"), ("thread", 0, "a thread")]
+)
+def test_what_ends_by_an_error_says_so_in_one_line_of_json(
+    where: str, code: int, text: str
+) -> None:
+    exit_code, (line,) = crash(where)
+    told = json.loads(line)
+    assert exit_code == code
+    assert (told["level"], told["event"]) == (
+        "critical",
+        f"an error that nobody expected ends {text}",
+    )
+    assert "ValueError: broken" in told["exception"]
+    assert "in fail" in told["exception"]
+
+
+def test_an_exit_that_was_asked_for_is_not_logged() -> None:
+    assert crash("exit") == (3, [])
+    assert crash("ended thread") == (0, [])
 
 
 def failing() -> None:

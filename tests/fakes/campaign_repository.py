@@ -8,6 +8,7 @@ from domain.campaign import CampaignSpec, CampaignState, Recipient
 from domain.chunk import CHUNK_SIZE, Change, ChunkState, bits_of, planned
 from domain.errors import AlreadyExists, NotFound, NotPossibleNow, TryLater
 from domain.message import ABANDONED, Counts, MessageState
+from domain.standstill import standstill
 from services.ports import Campaign, MessageRow, Refused, Resend, StateChange
 from tests.fakes.store import Store
 from tests.fakes.stored_campaign import StoredCampaign, StoredChunk
@@ -205,7 +206,20 @@ class FakeCampaignRepository:
         campaign = stored.campaign
         name = self._store.nickname(campaign.provider_id)
         spec = replace(campaign.spec, provider=name)
-        return replace(campaign, spec=spec, provider=name, counts=stored.counts())
+        reason = self._waits_for(campaign) or campaign.state_reason
+        return replace(
+            campaign, spec=spec, provider=name, state_reason=reason, counts=stored.counts()
+        )
+
+    def _waits_for(self, campaign: Campaign) -> str:
+        if campaign.state is not CampaignState.SENDING:
+            return ""
+        provider, now = (
+            self._store.providers[campaign.provider_id].provider,
+            self._store.clock.now(),
+        )
+        until, reason = provider.paused_until, provider.pause_reason
+        return standstill(until, reason, provider.circuit, now=now)
 
     def _settle(self, stored: StoredCampaign, one: Refused) -> None:
         now = self._store.clock.now()

@@ -283,8 +283,9 @@ class Campaign(_message.Message):
     """Where the campaign stands."""
     state_reason: _builtins.str
     """Why it is in this state, as a sentence, where there is something to say:
-    who or what paused, cancelled or failed it, or what it waits for. May be
-    empty.
+    who or what paused, cancelled or failed it. Of one that is SENDING: what it
+    waits for at the moment, as "waiting: the ESP answered 503; the next try is
+    at 14:03:05 UTC". May be empty.
     """
     delivery_guarantee: _common_pb2.DeliveryGuarantee.ValueType
     """What happens to messages in doubt. Never unspecified."""

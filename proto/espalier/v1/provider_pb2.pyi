@@ -78,6 +78,45 @@ PREFERENCE_CENTER_KIND_NONE: PreferenceCenterKind.ValueType  # 3
 """None: the caller manages preferences without the service."""
 Global___PreferenceCenterKind: _TypeAlias = PreferenceCenterKind  # noqa: Y015
 
+class _CircuitState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CircuitStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CircuitState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CIRCUIT_STATE_UNSPECIFIED: _CircuitState.ValueType  # 0
+    """Never in an answer."""
+    CIRCUIT_STATE_CLOSED: _CircuitState.ValueType  # 1
+    """Requests are made."""
+    CIRCUIT_STATE_OPEN: _CircuitState.ValueType  # 2
+    """No request is made until circuit_open_until: 5 s after it opened, and twice
+    as long after each probe that fails, up to 60 s.
+    """
+    CIRCUIT_STATE_PROBING: _CircuitState.ValueType  # 3
+    """One request at a time is made. The first that does not fail closes it; one
+    that fails opens it again.
+    """
+
+class CircuitState(_CircuitState, metaclass=_CircuitStateEnumTypeWrapper):
+    """CircuitState says whether requests are made to a provider that fails. It is
+    opened by ten failures in a row, so that campaigns wait instead of using up
+    the attempts of their messages; a failed probe uses up none.
+    """
+
+CIRCUIT_STATE_UNSPECIFIED: CircuitState.ValueType  # 0
+"""Never in an answer."""
+CIRCUIT_STATE_CLOSED: CircuitState.ValueType  # 1
+"""Requests are made."""
+CIRCUIT_STATE_OPEN: CircuitState.ValueType  # 2
+"""No request is made until circuit_open_until: 5 s after it opened, and twice
+as long after each probe that fails, up to 60 s.
+"""
+CIRCUIT_STATE_PROBING: CircuitState.ValueType  # 3
+"""One request at a time is made. The first that does not fail closes it; one
+that fails opens it again.
+"""
+Global___CircuitState: _TypeAlias = CircuitState  # noqa: Y015
+
 @_typing.final
 class Provider(_message.Message):
     """Provider is the configuration of one ESP.
@@ -578,12 +617,34 @@ class ProviderStatus(_message.Message):
 
     PAUSED_UNTIL_FIELD_NUMBER: _builtins.int
     PAUSE_REASON_FIELD_NUMBER: _builtins.int
+    CIRCUIT_STATE_FIELD_NUMBER: _builtins.int
+    CIRCUIT_OPEN_UNTIL_FIELD_NUMBER: _builtins.int
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _builtins.int
+    LAST_FAILURE_FIELD_NUMBER: _builtins.int
     pause_reason: _builtins.str
     """Why it is paused, as a sentence. Empty: it is not paused."""
+    circuit_state: Global___CircuitState.ValueType
+    """Whether requests are made at all, as its failures of late let them. Never
+    unspecified in an answer.
+    """
+    consecutive_failures: _builtins.int
+    """How many attempts have failed in a row since the last one that did not: no
+    connection, an answer that was lost, a status of 5xx or 408. What the ESP
+    refuses for another reason, or asks patience for, it has answered, and is
+    no failure.
+    """
+    last_failure: _builtins.str
+    """What the last of these failures was, as a sentence. Empty: there is none."""
     @_builtins.property
     def paused_until(self) -> _timestamp_pb2.Timestamp:
         """Nothing is sent to the provider before this time. Absent: it is not
         paused. Set by the ESP's `Retry-After`.
+        """
+
+    @_builtins.property
+    def circuit_open_until(self) -> _timestamp_pb2.Timestamp:
+        """When the next request is made, to see whether it works again. Absent unless
+        circuit_state is OPEN.
         """
 
     def __init__(
@@ -591,10 +652,14 @@ class ProviderStatus(_message.Message):
         *,
         paused_until: _timestamp_pb2.Timestamp | None = ...,
         pause_reason: _builtins.str = ...,
+        circuit_state: Global___CircuitState.ValueType = ...,
+        circuit_open_until: _timestamp_pb2.Timestamp | None = ...,
+        consecutive_failures: _builtins.int = ...,
+        last_failure: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["paused_until", b"paused_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "paused_until", b"paused_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pause_reason", b"pause_reason", "paused_until", b"paused_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["circuit_open_until", b"circuit_open_until", "circuit_state", b"circuit_state", "consecutive_failures", b"consecutive_failures", "last_failure", b"last_failure", "pause_reason", b"pause_reason", "paused_until", b"paused_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
