@@ -10,8 +10,9 @@ import sys
 from entrypoints import bootstrap
 from entrypoints.settings import Settings
 
-# Between libcurl's thread and the event loop; at the default 5 ms each waits for the other.
-_SWITCH_SECONDS = 0.001
+# The thread that has waited for the disk wants no more than to say so; at the default it would wait
+# 5 ms for the event loop to let it.
+_SWITCH_SECONDS = 0.0002
 # As many objects live at once as some windows of requests are made of.
 _ALLOCATIONS = 20_000
 
