@@ -43,6 +43,7 @@ from services.ports import (
     EventSearch,
     Limiter,
     ProviderRepository,
+    Storage,
     SuppressionRepository,
     TestMessages,
     Transport,
@@ -64,6 +65,7 @@ class Parts:
     """The ports of one process, all on one database, and the keys of its messages."""
 
     clock: Clock
+    storage: Storage
     providers: ProviderRepository
     campaigns: CampaignRepository
     suppressions: SuppressionRepository
@@ -189,6 +191,7 @@ def _parts(database: Database, master: bytes) -> Parts:
     log = SqlEventLog(database)
     return Parts(
         clock=database.clock,
+        storage=database,
         providers=SqlProviderRepository(database, SecretBox(derive(master, "provider secrets"))),
         campaigns=SqlCampaignRepository(database),
         suppressions=SqlSuppressionRepository(database),

@@ -486,6 +486,22 @@ class EventSearch(Protocol):
         ...
 
 
+class Storage(Protocol):
+    """What all of these are stored in."""
+
+    @property
+    def trouble(self) -> str:
+        """Why this process could write nothing of late, as the end of a sentence; else empty.
+
+        It stays until a `probe` finds that it can again.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Writes something, to see whether that is possible. Raises TryLater."""
+        ...
+
+
 class Limiter(Protocol):
     """Spreads requests over time, for all workers of all processes together."""
 

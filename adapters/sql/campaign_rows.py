@@ -112,9 +112,17 @@ def read_counts(rows: Sequence[Row[Any]]) -> Mapping[int, Counts]:
 
 
 def read_campaign(
-    row: Row[Any], counts: Mapping[int, Counts], *, now: float, body: bytes | None = None
+    row: Row[Any],
+    counts: Mapping[int, Counts],
+    *,
+    now: float,
+    trouble: str,
+    body: bytes | None = None,
 ) -> Campaign:
-    """The campaign of a row that `accepted_campaigns` selects, as it stands now."""
+    """The campaign of a row that `accepted_campaigns` selects, as it stands now.
+
+    `trouble` is what keeps the database from taking anything, or empty.
+    """
     return Campaign(
         number=row.number,
         spec=CampaignSpec(
@@ -129,7 +137,7 @@ def read_campaign(
         provider_id=row.provider_id,
         provider=row.provider,
         state=CampaignState(row.state),
-        state_reason=_reason(row, now),
+        state_reason=_reason(row, now, trouble),
         counts=counts.get(row.number, _NO_COUNTS),
         created_at=row.created_at,
         started_at=row.started_at,
@@ -137,9 +145,11 @@ def read_campaign(
     )
 
 
-def _reason(row: Row[Any], now: float) -> str:
+def _reason(row: Row[Any], now: float, trouble: str) -> str:
     """Why it is in its state. What holds up one that is SENDING is not stored with it."""
-    waiting = ""
-    if row.state == CampaignState.SENDING:
-        waiting = standstill(row.paused_until, row.pause_reason, read_circuit(row), now=now)
-    return waiting or str(row.state_reason)
+    if row.state != CampaignState.SENDING:
+        return str(row.state_reason)
+    if trouble:
+        return f"waiting: the database cannot be written: {trouble}"
+    held_up = standstill(row.paused_until, row.pause_reason, read_circuit(row), now=now)
+    return held_up or str(row.state_reason)

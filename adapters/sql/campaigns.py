@@ -113,7 +113,7 @@ class SqlCampaignRepository:
     async def get(self, number: int) -> Campaign:
         """See the port."""
         async with self._database.reading() as connection:
-            return await _get(connection, number, now=self._database.clock.now())
+            return await _get(self._database, connection, number)
 
     async def list(
         self,
@@ -135,8 +135,8 @@ class SqlCampaignRepository:
             rows = (await connection.execute(found.limit(limit))).all()
             sums = campaign_rows.counts_by_campaign([row.number for row in rows])
             counts = campaign_rows.read_counts((await connection.execute(sums)).all())
-        now = self._database.clock.now()
-        return [campaign_rows.read_campaign(row, counts, now=now) for row in rows]
+        now, trouble = self._database.clock.now(), self._database.trouble
+        return [campaign_rows.read_campaign(row, counts, now=now, trouble=trouble) for row in rows]
 
     async def change_state(self, number: int, update: StateChange) -> Campaign:
         """See the port. A campaign that goes on with nothing left to send is COMPLETED."""
@@ -145,14 +145,14 @@ class SqlCampaignRepository:
             change = update(state)
             now = self._database.clock.now()
             if change is None:
-                return await _get(connection, number, now=now)
+                return await _get(self._database, connection, number)
             new, reason = change
             if new is CampaignState.CANCELLED and not state.ended:
                 await connection.run_sync(cancel_queued, number, now=now)
             if new is CampaignState.SENDING and not await _has_work(connection, number):
                 new = CampaignState.COMPLETED
             await _store_state(connection, number, new, reason, now=now)
-            campaign = await _get(connection, number, now=now)
+            campaign = await _get(self._database, connection, number)
         _tell(campaign, before=state)
         return campaign
 
@@ -237,7 +237,7 @@ def _tell(campaign: Campaign, *, before: CampaignState) -> None:
     _log.log(level, "campaign %s", campaign.state.value.lower(), extra=facts)
 
 
-async def _get(connection: AsyncConnection, number: int, *, now: float) -> Campaign:
+async def _get(database: Database, connection: AsyncConnection, number: int) -> Campaign:
     found = campaign_rows.accepted_campaigns().where(_campaigns.c.number == number)
     row = (await connection.execute(found)).one_or_none()
     if row is None:
@@ -246,7 +246,8 @@ async def _get(connection: AsyncConnection, number: int, *, now: float) -> Campa
     sums = campaign_rows.counts_by_campaign([number])
     counts = campaign_rows.read_counts((await connection.execute(sums)).all())
     content = (await connection.execute(body)).scalar_one()
-    return campaign_rows.read_campaign(row, counts, now=now, body=content)
+    now, trouble = database.clock.now(), database.trouble
+    return campaign_rows.read_campaign(row, counts, now=now, trouble=trouble, body=content)
 
 
 async def _require(connection: AsyncConnection, number: int) -> None:

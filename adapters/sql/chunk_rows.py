@@ -24,7 +24,7 @@ def read_chunk(row: Row[Any]) -> Chunk:
 def chunk_values(chunk: Chunk) -> Mapping[str, object]:
     """The columns that a step of a worker changes."""
     return {
-        "state": chunk.state,
+        "state": int(chunk.state),
         "open": chunk.open.to_bytes((chunk.size + 7) // 8, "little"),
         "requests": write_requests(chunk.requests),
         "not_before": chunk.not_before(),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, select, tuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
+from adapters.sql.prepared import Prepared
 from domain.callback import UNKNOWN_META, Attributed, CallbackType, Unprocessed
 from domain.events import EntryKind, LogEntry
 from domain.message_id import MessageKind, MessageRef
@@ -54,12 +55,16 @@ async def store_callbacks(
     return foreign
 
 
-_RAISED = (
+_RAISED = Prepared(
     update(_installation)
     .values(last_position=_installation.c.last_position + bindparam("count"))
     .returning(_installation.c.last_position)
 )
-_NEW = insert(_events)
+_SAID = (
+    *("position", "kind", "provider_id", "message_kind", "number"),
+    *("ordinal", "ordinals", "reason", "email", "occurred_at", "received_at"),
+)
+_NEW = Prepared(insert(_events), *_SAID)
 
 
 def append_entries(connection: Connection, entries: Sequence[tuple[int, LogEntry]]) -> None:
@@ -67,23 +72,24 @@ def append_entries(connection: Connection, entries: Sequence[tuple[int, LogEntry
 
     Positions are given out here, so that entries become visible in their order.
     """
-    last: int = connection.execute(_RAISED, {"count": len(entries)}).scalar_one()
+    last: int = _RAISED.execute(connection, {"count": len(entries)}).scalar_one()
     rows = [
         {
             "position": position,
             "kind": entry.kind.value,
             "provider_id": provider_id,
-            "message_kind": entry.message_kind,
+            "message_kind": int(entry.message_kind),
             "number": entry.number,
             "ordinal": min(entry.ordinals),
             "ordinals": orjson.dumps(_ranges(entry.ordinals)).decode(),
             "reason": entry.reason,
+            "email": "",
             "occurred_at": entry.occurred_at,
             "received_at": entry.received_at,
         }
         for position, (provider_id, entry) in enumerate(entries, start=last - len(entries) + 1)
     ]
-    connection.execute(_NEW, rows)
+    _NEW.execute(connection, *rows)
 
 
 def sent_entry(number: int, ordinals: Sequence[int], *, at: float) -> LogEntry:

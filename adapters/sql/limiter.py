@@ -84,8 +84,8 @@ class SqlLimiter:
         )
         columns = (_versions.c.config, _providers.c.paused_until, _providers.c.open_until)
         found = select(*columns).join_from(_providers, _versions, current)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found.where(_providers.c.id == provider_id))).first()
+        found = found.where(_providers.c.id == provider_id)
+        row = await self._database.read(lambda connection: connection.execute(found).first())
         if row is None:
             return _Present(at=now)
         config = orjson.loads(row.config)

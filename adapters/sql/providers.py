@@ -108,8 +108,8 @@ class SqlProviderRepository:
             _log.warning("provider paused", extra=facts)
 
     async def _one(self, which: ColumnElement[bool], name: str) -> Provider:
-        async with self._database.reading() as connection:
-            row = (await connection.execute(_current(which))).one_or_none()
+        found = _current(which)
+        row = await self._database.read(lambda connection: connection.execute(found).one_or_none())
         if row is None:
             raise NotFound("provider", name)
         return self._provider(row)

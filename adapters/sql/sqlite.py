@@ -9,54 +9,74 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
+from adapters.sql.troubles import is_locked
 from services.waiting import wait_out
 
 T = TypeVar("T")
 
 # How long (seconds) until the write lock is asked for again.
 _LOCK_SECONDS = 0.001
+# The longest transactions of this service take some tenths of a second.
+_LONG_WAIT_SECONDS = 2.0
 
 
-async def lock(begin: Callable[[], Awaitable[None]], *, within: float) -> None:
+async def lock(
+    begin: Callable[[], Awaitable[None]], *, within: float, long_wait: Callable[[], None]
+) -> None:
     """Begins a transaction that writes: asks for the write lock every millisecond.
 
     SQLite's own way to wait sleeps for up to a tenth of a second at a time: with two processes that
-    write a thousand times a second, hardly anybody would ever write.
+    write a thousand times a second, hardly anybody would ever write. `long_wait` is called as long
+    as it takes longer than that ever should.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
+    began = loop.time()
     while True:
         try:
             await begin()
-        except OperationalError:
-            if loop.time() >= deadline:
+        except OperationalError as error:
+            waited = loop.time() - began
+            if waited >= within or not is_locked(error):
                 raise
+            if waited >= _LONG_WAIT_SECONDS:
+                long_wait()
             await asyncio.sleep(_LOCK_SECONDS)
         else:
             return
 
 
-class SqliteWriter:
-    """A connection of its own, whose statements run in the caller's thread.
+class OwnSqlite:
+    """Connections of its own, one to read and one to write, in the caller's thread.
 
     To hand a statement to another thread, and to have the interpreter back afterwards, takes longer
     than the statement. Only the commit is handed over, because it waits for the disk.
     """
 
-    def __init__(self, url: str, busy_seconds: float) -> None:
+    def __init__(self, url: str, busy_seconds: float, long_wait: Callable[[], None]) -> None:
         self._busy_seconds = busy_seconds
+        self._long_wait = long_wait
         self._engine: Engine = create_engine(
             make_url(url).set(drivername="sqlite+pysqlite"), hide_parameters=True
         )
         prepare(self._engine, 0.0)
-        self._connection: Connection | None = None
+        # To take one out of the pool each time costs as much as a statement.
+        self._reader: Connection | None = None
+        self._writer: Connection | None = None
         self._disk = ThreadPoolExecutor(1, "espalier-commit")
+
+    def read(self, look: Callable[[Connection], T]) -> T:
+        connection = self._reader = self._reader or self._engine.connect()
+        connection.exec_driver_sql("BEGIN")
+        try:
+            return look(connection)
+        finally:
+            connection.rollback()
 
     async def write(self, transact: Callable[[Connection], T]) -> T:
         """One caller at a time."""
-        # To take one out of the pool each time costs as much as a statement.
-        connection = self._connection = self._connection or self._engine.connect()
-        await lock(partial(_begin, connection), within=self._busy_seconds)
+        connection = self._writer = self._writer or self._engine.connect()
+        begin = partial(_begin, connection)
+        await lock(begin, within=self._busy_seconds, long_wait=self._long_wait)
         try:
             result = transact(connection)
             loop = asyncio.get_running_loop()
@@ -68,8 +88,9 @@ class SqliteWriter:
         return result
 
     async def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
         self._engine.dispose()
         self._disk.shutdown()
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     insert,
     select,
-    tuple_,
     update,
 )
 
@@ -26,6 +25,7 @@ from adapters.sql import schema
 from adapters.sql.cancellation import cancel_queued
 from adapters.sql.chunk_rows import chunk_values, read_chunk
 from adapters.sql.event_rows import append_entries, sent_entry
+from adapters.sql.prepared import Prepared
 from adapters.sql.provider_codec import read_circuit
 from domain.campaign import CampaignState
 from domain.chunk import Chunk, ChunkState
@@ -173,7 +173,9 @@ def _open_works(
 ) -> dict[ChunkId, Work]:
     works: dict[ChunkId, Work] = {}
     traffic: dict[int, Traffic] = {}
-    for row in connection.execute(_FENCES, {"ids": ids}):
+    for campaign_number, number in ids:
+        this = {"this_campaign": campaign_number, "this_chunk": number}
+        row = _FENCE.execute(connection, this).one()
         found = known.get((row.campaign_number, row.number))
         if found and (found.chunk.epoch, found.revision) == (row.epoch, row.revision):
             # A copy: what these steps do is undone where their transaction fails.
@@ -223,10 +225,12 @@ def chunks_at_work(*columns: Any) -> Select[Any]:
 
 
 _ID = (_chunks.c.campaign_number, _chunks.c.number)
-_FENCES = (
-    chunks_at_work(*_ID, _chunks.c.epoch, _chunks.c.revision)
-    .where(tuple_(*_ID).in_(bindparam("ids", expanding=True)))
-    .with_for_update()
+_THIS = and_(
+    _chunks.c.campaign_number == bindparam("this_campaign"),
+    _chunks.c.number == bindparam("this_chunk"),
+)
+_FENCE = Prepared(
+    chunks_at_work(*_ID, _chunks.c.epoch, _chunks.c.revision).where(_THIS).with_for_update()
 )
 
 
@@ -251,13 +255,8 @@ _SET: dict[str, ColumnElement[Any]] = {
 _ADDED: dict[str, ColumnElement[Any]] = {
     name: _chunks.c[name] + bindparam(f"new_{name}") for name in _COUNTS.values()
 }
-_WRITTEN = (
-    update(_chunks)
-    .where(
-        _chunks.c.campaign_number == bindparam("this_campaign"),
-        _chunks.c.number == bindparam("this_chunk"),
-    )
-    .values({**_SET, **_ADDED, "revision": _chunks.c.revision + 1})
+_WRITTEN = Prepared(
+    update(_chunks).where(_THIS).values({**_SET, **_ADDED, "revision": _chunks.c.revision + 1})
 )
 
 
@@ -265,7 +264,7 @@ def close_works(connection: Connection, works: Sequence[Work], *, now: float) ->
     """Writes what has come of these chunks."""
     if not works:
         return
-    connection.execute(_WRITTEN, [_values(work) for work in works])
+    _WRITTEN.execute(connection, *map(_values, works))
     rows = [row for work in works for row in work.rows]
     if rows:
         connection.execute(insert(_messages), rows)
@@ -284,17 +283,24 @@ def _values(work: Work) -> dict[str, object]:
     return {**values, "this_campaign": chunk.campaign_number, "this_chunk": chunk.number}
 
 
+_IN_FLIGHT = Prepared(
+    update(_providers)
+    .where(_providers.c.id == bindparam("this_provider"))
+    .values(in_flight=_providers.c.in_flight + bindparam("added"))
+)
+
+
 def _store_traffic(connection: Connection, traffic: Iterable[tuple[int, Traffic]]) -> None:
     for provider_id, one in traffic:
-        values: dict[str, object] = {}
         if one.added:
-            values["in_flight"] = _providers.c.in_flight + one.added
+            _IN_FLIGHT.execute(connection, {"this_provider": provider_id, "added": one.added})
         if one.circuit != one.stored:
-            values["failures"] = one.circuit.failures
-            values["opened"] = one.circuit.opened
-            values["open_until"] = one.circuit.open_until
-            values["failure"] = one.circuit.reason
-        if values:
+            values = {
+                "failures": one.circuit.failures,
+                "opened": one.circuit.opened,
+                "open_until": one.circuit.open_until,
+                "failure": one.circuit.reason,
+            }
             this = _providers.c.id == provider_id
             connection.execute(update(_providers).where(this).values(values))
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import schema
@@ -21,8 +22,7 @@ class SqlSuppressionRepository:
         self._database = database
 
     async def suppressed(self, keys: Collection[str]) -> Mapping[str, Suppression]:
-        async with self._database.reading() as connection:
-            return await _found(connection, keys)
+        return await self._database.read(partial(_found, keys=keys))
 
     async def add(self, suppressions: Sequence[Suppression]) -> int:
         async with self._database.writing() as connection:
@@ -57,17 +57,17 @@ async def add_suppressions(connection: AsyncConnection, suppressions: Sequence[S
     """Within a transaction; how many were new."""
     # Reversed, so that of two with one key the first stays.
     by_key = {s.key: s for s in reversed(suppressions)}
-    there = await _found(connection, by_key)
+    there = await connection.run_sync(_found, by_key)
     rows = [asdict(s) for key, s in by_key.items() if key not in there]
     if rows:
         await connection.execute(insert(_table), rows)
     return len(rows)
 
 
-async def _found(connection: AsyncConnection, keys: Collection[str]) -> dict[str, Suppression]:
+def _found(connection: Connection, keys: Collection[str]) -> dict[str, Suppression]:
     found = {}
     for some in _parts(keys):
-        rows = await connection.execute(select(_table).where(_table.c.key.in_(some)))
+        rows = connection.execute(select(_table).where(_table.c.key.in_(some)))
         found.update({row.key: _read(row) for row in rows})
     return found
 

@@ -13,7 +13,7 @@ from entrypoints.callbacks import callback_app
 from entrypoints.serve.api import Api
 from entrypoints.serve.servicers import servicers
 from entrypoints.serve.supervisor import Supervisor
-from entrypoints.serve.upkeep import keep_folding, keep_sweeping
+from entrypoints.serve.upkeep import keep_folding, keep_probing, keep_sweeping
 from entrypoints.serve.web import Web, add_probes
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings
@@ -39,10 +39,20 @@ async def serve(
         parts = await stack.enter_async_context(bootstrap.parts(settings))
         # Only test emails leave from this process.
         transport = await stack.enter_async_context(bootstrap.transport(settings))
-        for upkeep in (keep_folding(parts.log), keep_sweeping(parts.campaigns, parts.clock)):
+        for upkeep in (
+            keep_folding(parts.log),
+            keep_sweeping(parts.campaigns, parts.clock),
+            keep_probing(parts.storage),
+        ):
             await stack.enter_async_context(_running(upkeep, stopping))
         app = callback_app(parts.providers.by_callback_token, parts.record_callback(), log=log)
-        add_probes(app, read_log=parts.log.head, serving=serving, stopping=stopping)
+        add_probes(
+            app,
+            read_log=parts.log.head,
+            storage=parts.storage,
+            serving=serving,
+            stopping=stopping,
+        )
         host, port = host_and_port(settings.callback_address)
         web = Web(app, host=host, port=port)
         await web.start()

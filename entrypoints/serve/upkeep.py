@@ -1,16 +1,18 @@
-"""What has to be done again and again beside the calls: folding the log, sweeping what was left."""
+"""What has to be done again and again beside the calls: folding, sweeping, looking for trouble."""
 
 import asyncio
 from contextlib import suppress
 
 from domain.errors import TryLater
-from services.ports import CampaignRepository, Clock, EventLog
+from services.ports import CampaignRepository, Clock, EventLog, Storage
 
 # Entries in one transaction: the write lock is held for some tens of milliseconds.
 _ENTRIES_AT_ONCE = 2000
 # Seconds between two tries of a busy database, and the longest wait for a next entry.
 _PAUSE_SECONDS = 1.0
 _SWEEP_SECONDS = 300.0
+# Seconds between two tries to write: what a dispatcher fails to write is seen here as well.
+_PROBE_SECONDS = 5.0
 # No stream of recipients takes as long: what began before that has lost its process.
 _LONGEST_INTAKE_SECONDS = 6 * 3600.0
 
@@ -27,6 +29,14 @@ async def keep_folding(log: EventLog) -> None:
             await log.wait(after=head, timeout_seconds=_PAUSE_SECONDS)
         if not folded:
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def keep_probing(storage: Storage) -> None:
+    """Runs until it is cancelled; so `Storage.trouble` tells what is so now, whoever writes."""
+    while True:
+        with suppress(TryLater):
+            await storage.probe()
+        await asyncio.sleep(_PAUSE_SECONDS if storage.trouble else _PROBE_SECONDS)
 
 
 async def keep_sweeping(campaigns: CampaignRepository, clock: Clock) -> None:

@@ -9,12 +9,18 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from domain.errors import TryLater
+from services.ports import Storage
 
 ReadLog = Callable[[], Awaitable[int]]
 
 
 def add_probes(
-    app: web.Application, *, read_log: ReadLog, serving: asyncio.Event, stopping: asyncio.Event
+    app: web.Application,
+    *,
+    read_log: ReadLog,
+    storage: Storage,
+    serving: asyncio.Event,
+    stopping: asyncio.Event,
 ) -> None:
     """`/healthz`: the process answers. `/readyz`: it serves, and has its database."""
 
@@ -30,6 +36,8 @@ def add_probes(
             return _not_ready("stopping")
         if not serving.is_set():
             return _not_ready("starting")
+        if storage.trouble:
+            return _not_ready(f"the database cannot be written: {storage.trouble}")
         return web.json_response({"status": "ready"})
 
     app.router.add_get("/healthz", healthz)

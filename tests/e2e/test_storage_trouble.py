@@ -1,0 +1,169 @@
+"""A disk that is full, and a database that is locked, while a campaign is sent: real processes.
+
+The service waits, says why, and goes on by itself; nothing is lost, doubled or half stored.
+"""
+
+import resource
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import grpc.aio
+import pytest
+
+from entrypoints.simulated_esp import Behaviour, EspSettings, SimulatedEsp
+from espalier.v1 import campaign_pb2, campaign_pb2_grpc, provider_pb2, provider_pb2_grpc
+from tests.e2e.serving import Served, environment, serving
+from tests.entrypoints.campaign_api import people, spec
+from tests.support import eventually
+
+MESSAGES = 500
+# So that the campaign takes a second or two, and is in the middle when trouble comes.
+MESSAGES_A_SECOND = 300
+COMPLETED = campaign_pb2.CAMPAIGN_STATE_COMPLETED
+CALLBACK = {
+    "version": "v2",
+    "events": {"success": [{"type": "delivered", "email": "p", "meta": "m"}]},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A service with one provider, which is a simulated ESP."""
+
+    served: Served
+    esp: SimulatedEsp
+    channel: grpc.aio.Channel
+    database: Path
+    callback_url: str
+
+    @property
+    def campaigns(self) -> campaign_pb2_grpc.CampaignServiceStub:
+        return campaign_pb2_grpc.CampaignServiceStub(self.channel)
+
+    async def send(self, request_id: str) -> str:
+        campaign = spec(request_id=request_id)
+        request = campaign_pb2.SendCampaignRequest(campaign=campaign, recipients=people(MESSAGES))
+        return (await self.campaigns.SendCampaign(request)).campaign.campaign_id
+
+    async def campaign(self, campaign_id: str) -> campaign_pb2.Campaign:
+        request = campaign_pb2.GetCampaignRequest(campaign_id=campaign_id)
+        return (await self.campaigns.GetCampaign(request)).campaign
+
+    async def says(self, campaign_id: str, words: str) -> bool:
+        return words in (await self.campaign(campaign_id)).state_reason
+
+    async def is_completed(self, campaign_id: str) -> bool:
+        return (await self.campaign(campaign_id)).state == COMPLETED
+
+    async def post_callback(self) -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.callback_url, json=CALLBACK) as answer,
+        ):
+            return answer.status
+
+    async def readiness(self) -> str:
+        url = f"{self.served.url}/readyz"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return str((await answer.json())["status"])
+
+    async def is_ready(self) -> bool:
+        return await self.readiness() == "ready"
+
+    def taken(self) -> int:
+        return int(self.esp.counts()["messages"]["accepted"])
+
+    async def all_arrived_once(self, campaign_id: str) -> None:
+        await eventually(lambda: self.is_completed(campaign_id), 60)
+        campaign = await self.campaign(campaign_id)
+        assert campaign.counts.accepted == campaign.counts.total == MESSAGES
+        assert campaign.state_reason == ""
+        messages = self.esp.counts()["messages"]
+        assert (messages["accepted"], messages["distinct"]) == (MESSAGES, MESSAGES)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    settings = environment(tmp_path)
+    async with (
+        SimulatedEsp(EspSettings(), Behaviour()) as esp,
+        serving(settings) as served,
+        grpc.aio.insecure_channel(served.grpc_address) as channel,
+    ):
+        provider = provider_pb2.Provider(
+            nickname="acme",
+            request_type=provider_pb2.REQUEST_TYPE_POST,
+            http_endpoint=f"{esp.url}/send",
+            parameters='{"to": "$$To", "subject": "$$Subject", "name": "$$FromName", '
+            '"from": "$$FromAddress", "html": "$$HTML", "mid": "$$MessageID"}',
+            limits=provider_pb2.Limits(max_requests_per_second=MESSAGES_A_SECOND),
+        )
+        request = provider_pb2.ConfigureProviderRequest(provider=provider)
+        stub = provider_pb2_grpc.ProviderServiceStub(channel)
+        configured = (await stub.ConfigureProvider(request)).provider
+        yield World(
+            served=served,
+            esp=esp,
+            channel=channel,
+            database=tmp_path / "espalier.db",
+            callback_url=configured.callback_url,
+        )
+
+
+@contextmanager
+def no_room(served: Served) -> Iterator[None]:
+    """No process of the service can write to a file: what a full disk is to it, but for its name.
+
+    A limit of a process that runs is set from outside, and can be taken back.
+    """
+    processes = [served.process.pid, *served.dispatchers()]
+    _, most = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+    for pid in processes:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
+    try:
+        yield
+    finally:
+        for pid in processes:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+
+
+async def test_a_full_disk_stops_a_campaign_and_room_lets_it_go_on(world: World) -> None:
+    campaign_id = await world.send("first")
+    await eventually(lambda: world.taken() > 20, 30)
+    with no_room(world.served):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await world.send("second")
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "its disk is full, at a limit, or fails; try again" in (
+            refused.value.details() or ""
+        )
+        assert await world.post_callback() == 503
+        await eventually(lambda: world.says(campaign_id, "waiting: the database cannot be"), 30)
+        assert "its disk is full" in await world.readiness()
+        assert world.taken() < MESSAGES
+    await world.all_arrived_once(campaign_id)
+    assert await world.post_callback() == 200
+    await eventually(world.is_ready, 30)
+    # Of the one that did not fit nothing is left, and it can be sent again.
+    listed = await world.campaigns.ListCampaigns(campaign_pb2.ListCampaignsRequest())
+    assert [one.campaign_id for one in listed.campaigns] == [campaign_id]
+    again = await world.send("second")
+    await eventually(lambda: world.is_completed(again), 60)
+
+
+async def test_a_database_that_is_locked_stops_a_campaign_until_it_is_not(world: World) -> None:
+    campaign_id = await world.send("first")
+    await eventually(lambda: world.taken() > 20, 30)
+    with closing(sqlite3.connect(world.database, isolation_level=None, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        words = "waiting: the database cannot be written: another process holds its write lock"
+        await eventually(lambda: world.says(campaign_id, words), 30)
+        assert "another process holds its write lock" in await world.readiness()
+        assert world.taken() < MESSAGES
+        other.execute("ROLLBACK")
+    await world.all_arrived_once(campaign_id)
+    await eventually(world.is_ready, 30)
