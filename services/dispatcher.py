@@ -1,7 +1,7 @@
 """The loop of a worker: claims chunks and dispatches them, until it is told to stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -13,10 +13,13 @@ from services.ports import CampaignRepository, Claim, WorkQueue
 
 # What a worker holds at once: enough to render one chunk while others wait for the ESP.
 _CHUNKS_AT_ONCE = 4
-# Seconds after which the chunks of a worker that died are taken over.
-_LEASE_SECONDS = 10.0
-# Three tries to renew a lease before it is over.
-_RENEW_SECONDS = 3.0
+# And so many more of small campaigns: a password reset does not wait for a chunk to end.
+_SMALL_AT_ONCE = 4
+# Seconds after which the chunks of a worker that died are taken over; with the time between two
+# looks for them it stays below ten.
+_LEASE_SECONDS = 8.0
+# Seconds between two looks at leases and schedules, which leaves several tries to renew a lease.
+_TEND_SECONDS = 1.0
 # Seconds between two looks into an empty queue.
 _LOOK_SECONDS = 0.2
 
@@ -48,7 +51,7 @@ class Dispatcher:
         its other chunks: whoever supervises it starts a new one, and the lease passes on. Where the
         chunk itself is at fault its campaign is paused first, or the next worker would end as well.
         """
-        keeping = asyncio.create_task(self._keep_leases())
+        keeping = asyncio.create_task(self._tend())
         try:
             while not stopping.is_set() and not self._failed():
                 await self._look(stopping)
@@ -62,15 +65,16 @@ class Dispatcher:
 
     async def _look(self, stopping: asyncio.Event) -> None:
         self._running = {task for task in self._running if not _succeeded(task)}
-        free = _CHUNKS_AT_ONCE - len(self._running)
-        if free <= 0:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            return
-        claims = await self._claim(free)
+        claims = await self._claim()
         for claim in claims:
             self._running.add(asyncio.create_task(self._send(claim, stopping)))
-        if not claims:
+        if claims:
+            return
+        if len(self._running) < _CHUNKS_AT_ONCE:
             await self._queue.wait(timeout_seconds=_LOOK_SECONDS)
+        else:
+            ended = asyncio.FIRST_COMPLETED
+            await asyncio.wait(self._running, timeout=_LOOK_SECONDS, return_when=ended)
 
     async def _send(self, claim: Claim, stopping: asyncio.Event) -> None:
         try:
@@ -94,22 +98,26 @@ class Dispatcher:
         number = claim.chunk.campaign_number
         await patiently(lambda: self._campaigns.change_state(number, pause))
 
-    async def _claim(self, free: int) -> list[Claim]:
+    async def _claim(self) -> Sequence[Claim]:
+        free = _CHUNKS_AT_ONCE - len(self._running)
         try:
-            return list(
-                await self._queue.claim(self._name, limit=free, lease_seconds=_LEASE_SECONDS)
+            return await self._queue.claim(
+                self._name,
+                limit=free if free > 0 else max(0, free + _SMALL_AT_ONCE),
+                lease_seconds=_LEASE_SECONDS,
+                small_only=free <= 0,
             )
         except TryLater:
             return []
 
-    async def _keep_leases(self) -> None:
-        """Renews this worker's leases, and takes over those of workers that are gone."""
+    async def _tend(self) -> None:
+        """Renews leases, takes over those of workers that are gone, starts campaigns on time."""
         while True:
             with suppress(TryLater):
                 await self._queue.renew(self._name, lease_seconds=_LEASE_SECONDS)
                 await self._queue.recover()
                 await self._queue.start_due()
-            await asyncio.sleep(_RENEW_SECONDS)
+            await asyncio.sleep(_TEND_SECONDS)
 
     def _failed(self) -> bool:
         return any(task.done() and not _succeeded(task) for task in self._running)

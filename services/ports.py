@@ -379,8 +379,12 @@ class Recorded(Enum):
 class WorkQueue(Protocol):
     """Leases chunks to workers and records what they do. SQL is the truth behind every adapter."""
 
-    async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
+    async def claim(
+        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+    ) -> Sequence[Claim]:
         """Up to `limit` chunks that are due, each leased to `worker` with its epoch raised.
+
+        Those of small campaigns alone where `small_only` says so.
 
         Must never lease a chunk twice at once; must pass over campaigns that are not SENDING and
         providers that are paused or whose circuit is open; must take small campaigns before

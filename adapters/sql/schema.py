@@ -33,6 +33,9 @@ metadata = MetaData(
 # SQLite counts rows up by itself only for a column that is called INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
+# Campaigns of few recipients are claimed before all others.
+SMALL_LANE, LARGE_LANE = 0, 1
+
 # One row: the key that this database belongs to, and the ends of the log. `last_position` is
 # raised in the transaction that appends, so that positions become visible in their order.
 installation = Table(
@@ -97,8 +100,7 @@ campaigns = Table(
     Column("recipients", BigInteger, nullable=False, default=0),
     Column("send_at", Float(53)),
     Column("send_before", Float(53)),
-    # 0: few recipients, claimed before all others; 1: the rest.
-    Column("lane", SmallInteger, nullable=False, default=1),
+    Column("lane", SmallInteger, nullable=False, default=LARGE_LANE),
     Column("claimed_at", Float(53), nullable=False, default=0.0),
     Column("created_at", Float(53), nullable=False),
     Column("started_at", Float(53)),

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import recipients_codec, schema
 from adapters.sql.campaign_rows import request_id_of
+from adapters.sql.schema import LARGE_LANE, SMALL_LANE
 from domain.campaign import CampaignState, Recipient
 from domain.chunk import CHUNK_SIZE, ChunkState, bits_of, planned
 from domain.errors import NotPossibleNow, TryLater
@@ -140,7 +141,7 @@ async def start(
         "fingerprint": fingerprint,
         "state": state.value,
         "recipients": recipients,
-        "lane": 0 if recipients <= SMALL_CAMPAIGN else 1,
+        "lane": SMALL_LANE if recipients <= SMALL_CAMPAIGN else LARGE_LANE,
         "started_at": None if state is CampaignState.SCHEDULED else now,
         "ended_at": now if state.ended else None,
     }

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
@@ -13,6 +13,7 @@ from adapters.sql.campaign_rows import decode_content
 from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
 from adapters.sql.recipients_codec import decode
+from adapters.sql.schema import LARGE_LANE, SMALL_LANE
 from adapters.sql.steps import (
     ChunkId,
     Known,
@@ -35,6 +36,14 @@ _chunks, _campaigns, _providers = schema.chunks, schema.campaigns, schema.provid
 _HELD = (ChunkState.CLAIMED, ChunkState.POSTING)
 
 
+class Lease(NamedTuple):
+    """Who wants a chunk, for how long, and whether a small campaign's alone."""
+
+    worker: str
+    seconds: float
+    small_only: bool
+
+
 class SqlWorkQueue:
     """Chunks are rows; a lease is a row's epoch, worker and time."""
 
@@ -43,11 +52,15 @@ class SqlWorkQueue:
         # The chunks of this process's workers, as they were written last.
         self._known: dict[ChunkId, Known] = {}
 
-    async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
+    async def claim(
+        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+    ) -> Sequence[Claim]:
+        lease = Lease(worker, lease_seconds, small_only)
         now = self._database.clock.now()
-        return await self._database.write(
-            partial(_claims, worker=worker, limit=limit, now=now, lease_seconds=lease_seconds)
-        )
+        # Most looks find nothing, and nobody has to wait for them.
+        if await self._database.read(partial(_next_due, lease=lease, now=now)) is None:
+            return []
+        return await self._database.write(partial(_claims, lease=lease, limit=limit, now=now))
 
     async def renew(self, worker: str, *, lease_seconds: float) -> None:
         until = self._database.clock.now() + lease_seconds
@@ -86,15 +99,13 @@ class SqlWorkQueue:
             self._known.pop(chunk_id, None)
 
 
-def _claims(
-    connection: Connection, *, worker: str, limit: int, now: float, lease_seconds: float
-) -> list[Claim]:
+def _claims(connection: Connection, *, lease: Lease, limit: int, now: float) -> list[Claim]:
     claims: list[Claim] = []
     while len(claims) < limit:
-        found = _next_due(connection, now)
+        found = _next_due(connection, lease=lease, now=now)
         if found is None:
             break
-        _lease(connection, found, worker, now + lease_seconds, now)
+        _take(connection, found, lease, now)
         claims.append(_claim(connection, found))
     return claims
 
@@ -110,7 +121,7 @@ def _is_due(now: float) -> ColumnElement[bool]:
     return (_chunks.c.state == ChunkState.READY) & (_chunks.c.not_before <= now)
 
 
-def _next_due(connection: Connection, now: float) -> Row[Any] | None:
+def _next_due(connection: Connection, *, lease: Lease, now: float) -> Row[Any] | None:
     """A due chunk of the campaign whose turn it is: small ones first, then the longest waiting."""
     is_due = (_chunks.c.campaign_number == _campaigns.c.number) & _is_due(now)
     paused_until, open_until = _providers.c.paused_until, _providers.c.open_until
@@ -121,6 +132,7 @@ def _next_due(connection: Connection, now: float) -> Row[Any] | None:
         select(_campaigns.c.number)
         .join_from(_campaigns, _providers, _providers.c.id == _campaigns.c.provider_id)
         .where(_campaigns.c.state == CampaignState.SENDING.value, not_paused)
+        .where(_campaigns.c.lane <= (SMALL_LANE if lease.small_only else LARGE_LANE))
         .where(select(_chunks.c.number).where(is_due).exists())
         .order_by(_campaigns.c.lane, _campaigns.c.claimed_at, _campaigns.c.number)
         .limit(1)
@@ -130,12 +142,12 @@ def _next_due(connection: Connection, now: float) -> Row[Any] | None:
     return connection.execute(found.order_by(_chunks.c.number).limit(1)).one_or_none()
 
 
-def _lease(connection: Connection, row: Row[Any], worker: str, until: float, now: float) -> None:
+def _take(connection: Connection, row: Row[Any], lease: Lease, now: float) -> None:
     leased = {
         "state": ChunkState.CLAIMED,
         "epoch": row.epoch + 1,
-        "worker": worker,
-        "lease_until": until,
+        "worker": lease.worker,
+        "lease_until": now + lease.seconds,
     }
     connection.execute(update(_chunks).where(_this(row)).values(leased))
     # Later than every other campaign: the next claim goes to the one that waits longest.

@@ -82,7 +82,6 @@ class Service:
             peak_mib=max(map(peak_mib, self.pids)),
         )
 
-
     async def _has_ended(self, number: int) -> bool:
         return (await self.parts.campaigns.get(number)).state.ended
 

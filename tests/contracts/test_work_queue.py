@@ -88,6 +88,15 @@ async def test_a_claim_names_the_open_messages_that_a_callback_has_settled(bench
     assert claim.settled == {1}
 
 
+async def test_a_worker_that_is_full_can_ask_for_small_campaigns_alone(bench: Bench) -> None:
+    await bench.campaign(101)
+    queue = bench.ports.queue
+    assert await queue.claim("w", limit=1, lease_seconds=60.0, small_only=True) == []
+    small = await bench.campaign(100)
+    (claim,) = await queue.claim("w", limit=2, lease_seconds=60.0, small_only=True)
+    assert claim.chunk.campaign_number == small
+
+
 async def test_a_scheduled_campaign_starts_when_its_time_has_come(bench: Bench) -> None:
     number = await bench.campaign(1, send_at=bench.ports.clock.now() + 60)
     assert await bench.ports.queue.start_due() == 0

@@ -17,12 +17,12 @@ import pytest
 from entrypoints.simulated_esp import Behaviour, EspSettings, SimulatedEsp
 from espalier.v1 import campaign_pb2, campaign_pb2_grpc, provider_pb2, provider_pb2_grpc
 from tests.e2e.serving import Served, environment, serving
-from tests.entrypoints.campaign_api import people, spec
+from tests.entrypoints.campaign_api import whole
 from tests.support import eventually
 
-MESSAGES = 500
-# So that the campaign takes a second or two, and is in the middle when trouble comes.
-MESSAGES_A_SECOND = 300
+MESSAGES = 200
+# So that the campaign is in the middle when trouble comes; afterwards it may be as fast as it can.
+MESSAGES_A_SECOND, FAST = 20, 10_000
 COMPLETED = campaign_pb2.CAMPAIGN_STATE_COMPLETED
 CALLBACK = {
     "version": "v2",
@@ -44,9 +44,8 @@ class World:
     def campaigns(self) -> campaign_pb2_grpc.CampaignServiceStub:
         return campaign_pb2_grpc.CampaignServiceStub(self.channel)
 
-    async def send(self, request_id: str) -> str:
-        campaign = spec(request_id=request_id)
-        request = campaign_pb2.SendCampaignRequest(campaign=campaign, recipients=people(MESSAGES))
+    async def send(self, messages: int, request_id: str) -> str:
+        request = whole(messages, request_id)
         return (await self.campaigns.SendCampaign(request)).campaign.campaign_id
 
     async def campaign(self, campaign_id: str) -> campaign_pb2.Campaign:
@@ -77,7 +76,8 @@ class World:
     def taken(self) -> int:
         return int(self.esp.counts()["messages"]["accepted"])
 
-    async def all_arrived_once(self, campaign_id: str) -> None:
+    async def all_arrive_once(self, campaign_id: str) -> None:
+        await configure(self.channel, self.esp, max_requests_per_second=FAST)
         await eventually(lambda: self.is_completed(campaign_id), 60)
         campaign = await self.campaign(campaign_id)
         assert campaign.counts.accepted == campaign.counts.total == MESSAGES
@@ -94,17 +94,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         serving(settings) as served,
         grpc.aio.insecure_channel(served.grpc_address) as channel,
     ):
-        provider = provider_pb2.Provider(
-            nickname="acme",
-            request_type=provider_pb2.REQUEST_TYPE_POST,
-            http_endpoint=f"{esp.url}/send",
-            parameters='{"to": "$$To", "subject": "$$Subject", "name": "$$FromName", '
-            '"from": "$$FromAddress", "html": "$$HTML", "mid": "$$MessageID"}',
-            limits=provider_pb2.Limits(max_requests_per_second=MESSAGES_A_SECOND),
-        )
-        request = provider_pb2.ConfigureProviderRequest(provider=provider)
-        stub = provider_pb2_grpc.ProviderServiceStub(channel)
-        configured = (await stub.ConfigureProvider(request)).provider
+        configured = await configure(channel, esp, max_requests_per_second=MESSAGES_A_SECOND)
         yield World(
             served=served,
             esp=esp,
@@ -112,6 +102,22 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             database=tmp_path / "espalier.db",
             callback_url=configured.callback_url,
         )
+
+
+async def configure(
+    channel: grpc.aio.Channel, esp: SimulatedEsp, *, max_requests_per_second: float
+) -> provider_pb2.Provider:
+    provider = provider_pb2.Provider(
+        nickname="acme",
+        request_type=provider_pb2.REQUEST_TYPE_POST,
+        http_endpoint=f"{esp.url}/send",
+        parameters='{"to": "$$To", "subject": "$$Subject", "name": "$$FromName", '
+        '"from": "$$FromAddress", "html": "$$HTML", "mid": "$$MessageID"}',
+        limits=provider_pb2.Limits(max_requests_per_second=max_requests_per_second),
+    )
+    request = provider_pb2.ConfigureProviderRequest(provider=provider)
+    stub = provider_pb2_grpc.ProviderServiceStub(channel)
+    return (await stub.ConfigureProvider(request)).provider
 
 
 @contextmanager
@@ -132,11 +138,11 @@ def no_room(served: Served) -> Iterator[None]:
 
 
 async def test_a_full_disk_stops_a_campaign_and_room_lets_it_go_on(world: World) -> None:
-    campaign_id = await world.send("first")
-    await eventually(lambda: world.taken() > 20, 30)
+    campaign_id = await world.send(MESSAGES, "first")
+    await eventually(lambda: world.taken() > 5, 30)
     with no_room(world.served):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await world.send("second")
+            await world.send(1, "second")
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert "its disk is full, at a limit, or fails; try again" in (
             refused.value.details() or ""
@@ -145,19 +151,19 @@ async def test_a_full_disk_stops_a_campaign_and_room_lets_it_go_on(world: World)
         await eventually(lambda: world.says(campaign_id, "waiting: the database cannot be"), 30)
         assert "its disk is full" in await world.readiness()
         assert world.taken() < MESSAGES
-    await world.all_arrived_once(campaign_id)
+    await world.all_arrive_once(campaign_id)
     assert await world.post_callback() == 200
     await eventually(world.is_ready, 30)
     # Of the one that did not fit nothing is left, and it can be sent again.
     listed = await world.campaigns.ListCampaigns(campaign_pb2.ListCampaignsRequest())
     assert [one.campaign_id for one in listed.campaigns] == [campaign_id]
-    again = await world.send("second")
+    again = await world.send(1, "second")
     await eventually(lambda: world.is_completed(again), 60)
 
 
 async def test_a_database_that_is_locked_stops_a_campaign_until_it_is_not(world: World) -> None:
-    campaign_id = await world.send("first")
-    await eventually(lambda: world.taken() > 20, 30)
+    campaign_id = await world.send(MESSAGES, "first")
+    await eventually(lambda: world.taken() > 5, 30)
     with closing(sqlite3.connect(world.database, isolation_level=None, timeout=30)) as other:
         other.execute("BEGIN IMMEDIATE")
         words = "waiting: the database cannot be written: another process holds its write lock"
@@ -165,5 +171,5 @@ async def test_a_database_that_is_locked_stops_a_campaign_until_it_is_not(world:
         assert "another process holds its write lock" in await world.readiness()
         assert world.taken() < MESSAGES
         other.execute("ROLLBACK")
-    await world.all_arrived_once(campaign_id)
+    await world.all_arrive_once(campaign_id)
     await eventually(world.is_ready, 30)

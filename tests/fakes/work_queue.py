@@ -26,10 +26,12 @@ class FakeWorkQueue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
+    async def claim(
+        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+    ) -> Sequence[Claim]:
         claims: list[Claim] = []
         async with self._store.transaction():
-            while len(claims) < limit and (found := self._next_due()) is not None:
+            while len(claims) < limit and (found := self._next_due(small_only)) is not None:
                 claims.append(self._lease(*found, worker, lease_seconds))
         return claims
 
@@ -83,9 +85,11 @@ class FakeWorkQueue:
             if held.is_held
         ]
 
-    def _next_due(self) -> tuple[StoredCampaign, StoredChunk] | None:
+    def _next_due(self, small_only: bool = False) -> tuple[StoredCampaign, StoredChunk] | None:
         now = self._store.clock.now()
         for campaign in sorted(self._accepted(CampaignState.SENDING), key=_turn):
+            if small_only and _is_large(campaign):
+                continue
             if self._provider_of(campaign).is_held(now):
                 continue
             for held in campaign.chunks.values():
@@ -168,8 +172,11 @@ class FakeWorkQueue:
 
 def _turn(campaign: StoredCampaign) -> tuple[bool, int, int]:
     """Small ones first, then the one that waits longest."""
-    is_large = len(campaign.messages) > _SMALL_CAMPAIGN
-    return is_large, campaign.turn, campaign.campaign.number
+    return _is_large(campaign), campaign.turn, campaign.campaign.number
+
+
+def _is_large(campaign: StoredCampaign) -> bool:
+    return len(campaign.messages) > _SMALL_CAMPAIGN
 
 
 def _has_come(campaign: StoredCampaign, now: float) -> bool:

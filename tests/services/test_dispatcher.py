@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import orjson
 import pytest
 
 from domain.campaign import CampaignState
 from domain.message import MessageState
+from domain.provider import Limits
 from services.dispatcher import Dispatcher
 from tests.adapters.fake_transport import FakeTransport
 from tests.contracts.bench import Bench
@@ -84,3 +86,28 @@ async def test_a_worker_takes_over_what_another_one_left(bench: Bench) -> None:
 
     await while_running(dispatcher(bench, FakeTransport()), ended)
     assert await bench.counts(number) == {ACCEPTED: 1}
+
+
+async def test_a_small_campaign_waits_for_no_chunk_of_a_large_one(bench: Bench) -> None:
+    """The ESP answers none of the large one's requests until the small one is sent."""
+    config = provider_config(batch=1000, limits=Limits(max_in_flight=64, timeout_seconds=60.0))
+    await bench.ports.providers.configure("acme", lambda _: config)
+    large = await bench.campaign(9_000)
+    transport = FakeTransport()
+    transport.hold()
+    worker, stopping = dispatcher(bench, transport), asyncio.Event()
+    running = asyncio.create_task(worker.run(stopping))
+    await eventually(lambda: len(transport.requests) == 4)
+    small = await bench.campaign(1)
+
+    await eventually(lambda: len(transport.requests) == 5)
+    sizes = [len(orjson.loads(one.body or b"")["msgs"]) for one in transport.requests]
+    transport.release()
+
+    async def all_ended() -> bool:
+        return all([(await bench.state(n)).ended for n in (large, small)])
+
+    await eventually(all_ended, 30)
+    stopping.set()
+    await running
+    assert sizes == [1000, 1000, 1000, 1000, 1]

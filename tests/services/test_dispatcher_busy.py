@@ -24,11 +24,15 @@ class BusyAtFirst(FakeWorkQueue):
 
     busy = 2
 
-    async def claim(self, worker: str, *, limit: int, lease_seconds: float) -> Sequence[Claim]:
+    async def claim(
+        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+    ) -> Sequence[Claim]:
         if self.busy:
             self.busy -= 1
             raise TryLater("busy")
-        return await super().claim(worker, limit=limit, lease_seconds=lease_seconds)
+        return await super().claim(
+            worker, limit=limit, lease_seconds=lease_seconds, small_only=small_only
+        )
 
 
 async def test_a_worker_outlives_a_database_that_is_busy() -> None:
