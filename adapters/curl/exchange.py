@@ -7,7 +7,7 @@ from domain.http import HttpRequest, Landed
 
 
 class Exchange:
-    """A request, and who is told of its end, in the event loop's thread.
+    """A request, and who is told of its end.
 
     `is_wanted` is taken back by a sender that waits no longer: it need not begin any more.
     """

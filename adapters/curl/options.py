@@ -10,7 +10,7 @@ import pycurl
 
 AllowAddress: TypeAlias = Callable[[str, int], bool]
 """Says whether a connection to this IP address and port may be opened. It is called from the
-transport's own thread, and an exception in it counts as no."""
+event loop, and an exception in it counts as no."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ _SMALL_BODY_BYTES = 16 * 1024
 
 
 class Slot:
-    """Carries one exchange at a time; everything here runs in the worker's thread.
+    """Carries one exchange at a time.
 
     libcurl repeats a request by itself, on a fresh connection, when a kept one ends before a byte
     of the answer. The server may have acted on the first copy, so a second must never leave: the
