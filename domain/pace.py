@@ -9,8 +9,8 @@ from domain.ahead import is_ahead
 # Under a limit of its rate a provider gets at once what it may have in this time, at least one
 # request: more would make the rate uneven.
 SMOOTH_SECONDS = 0.02
-# Callers that wait for their slots at the same time: 64 dispatchers, each with four chunks.
-_MOST_WAITING = 256
+# Callers that wait for their slots at the same time: 64 dispatchers, each with eight chunks.
+_MOST_WAITING = 512
 
 
 def slot(

@@ -52,6 +52,8 @@ _BY_STATUS: Mapping[int, Outcome] = {
 def classify(status: int, *, messages: int) -> Outcome:
     """What an answered request with `messages` messages in it has come to.
 
+    2xx is acceptance whatever the body is: bodies differ from ESP to ESP, and to read a refusal out
+    of one that is garbage would send twice what was accepted.
     A redirect (3xx) is a refusal since it is not followed: bodies and credentials would go to a
     place that nobody configured. A batch of one cannot be halved and is refused.
     """

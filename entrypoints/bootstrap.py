@@ -124,7 +124,13 @@ class Parts:
             ),
             clock=self.clock,
         )
-        return Dispatcher(name=name, queue=self.queue, campaigns=self.campaigns, dispatch=dispatch)
+        return Dispatcher(
+            name=name,
+            queue=self.queue,
+            campaigns=self.campaigns,
+            dispatch=dispatch,
+            clock=self.clock,
+        )
 
 
 @asynccontextmanager

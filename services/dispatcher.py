@@ -8,8 +8,9 @@ from typing import TypeAlias
 from domain.campaign import CampaignState
 from domain.errors import TryLater
 from domain.http import TransportBroken
+from services.lease_watch import LeaseWatch
 from services.patience import patiently
-from services.ports import CampaignRepository, Claim, WorkQueue
+from services.ports import CampaignRepository, Claim, Clock, WorkQueue
 
 # What a worker holds at once: enough to render one chunk while others wait for the ESP.
 _CHUNKS_AT_ONCE = 4
@@ -37,11 +38,14 @@ class Dispatcher:
         queue: WorkQueue,
         campaigns: CampaignRepository,
         dispatch: Dispatch,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._queue = queue
         self._campaigns = campaigns
         self._dispatch = dispatch
+        self._clock = clock
+        self._leases = LeaseWatch(lease_seconds=_LEASE_SECONDS)
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -115,7 +119,10 @@ class Dispatcher:
         while True:
             with suppress(TryLater):
                 await self._queue.renew(self._name, lease_seconds=_LEASE_SECONDS)
-                await self._queue.recover()
+                now = self._clock.now()
+                self._leases.renewed(now)
+                if self._leases.may_take_over(now):
+                    await self._queue.recover()
                 await self._queue.start_due()
             await asyncio.sleep(_TEND_SECONDS)
 

@@ -1,12 +1,14 @@
 """Rate limits over all workers: when its next slot is free stands in a provider's row."""
 
+from functools import partial
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from adapters.sql import schema
 from adapters.sql.database import Database
+from adapters.sql.prepared import Prepared
 from domain.ahead import is_ahead
 from domain.circuit import LONGEST_WAIT
 from domain.pace import slot
@@ -53,23 +55,8 @@ class SqlLimiter:
         by_request, by_message = limits.max_requests_per_second, limits.max_messages_per_second
         if by_request is None and by_message is None:
             return 0.0
-        this = _providers.c.id == provider_id
-        async with self._database.writing() as connection:
-            found = select(_providers).where(this).with_for_update()
-            row = (await connection.execute(found)).one()
-            request_at, next_request_at = slot(
-                row.next_request_at, now=now, count=requests, rate=by_request
-            )
-            message_at, next_message_at = slot(
-                row.next_message_at,
-                now=now,
-                count=messages,
-                rate=by_message,
-                at_least=present.batch,
-            )
-            moved = {"next_request_at": next_request_at, "next_message_at": next_message_at}
-            await connection.execute(update(_providers).where(this).values(moved))
-        return max(request_at, message_at) - now
+        take = partial(_take_slot, provider_id=provider_id, present=present, now=now)
+        return await self._database.write(partial(take, requests=requests, messages=messages))
 
     async def _remembered(self, provider_id: int, now: float) -> _Present:
         known = self._known.get(provider_id)
@@ -96,3 +83,44 @@ class SqlLimiter:
             paused_until=row.paused_until or 0.0,
             open_until=row.open_until,
         )
+
+
+_THIS = _providers.c.id == bindparam("this_provider")
+_FOUND = Prepared(
+    select(_providers.c.next_request_at, _providers.c.next_message_at)
+    .where(_THIS)
+    .with_for_update()
+)
+_MOVED = Prepared(
+    update(_providers)
+    .where(_THIS)
+    .values(next_request_at=bindparam("request_at"), next_message_at=bindparam("message_at"))
+)
+
+
+def _take_slot(
+    connection: Connection,
+    *,
+    provider_id: int,
+    present: _Present,
+    now: float,
+    requests: int,
+    messages: int,
+) -> float:
+    """Seconds until the slot, which is taken."""
+    this = {"this_provider": provider_id}
+    row = _FOUND.execute(connection, this).one()
+    limits = present.limits
+    request_at, next_request_at = slot(
+        row.next_request_at, now=now, count=requests, rate=limits.max_requests_per_second
+    )
+    message_at, next_message_at = slot(
+        row.next_message_at,
+        now=now,
+        count=messages,
+        rate=limits.max_messages_per_second,
+        at_least=present.batch,
+    )
+    moved = {"request_at": next_request_at, "message_at": next_message_at}
+    _MOVED.execute(connection, {**this, **moved})
+    return max(request_at, message_at) - now

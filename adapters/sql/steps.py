@@ -4,6 +4,7 @@ All steps of one chunk share its row: it is changed in memory and written once, 
 messages have moved.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ from domain.circuit import CLOSED, Circuit, CircuitState
 from domain.events import LogEntry
 from domain.message import MessageState
 from services.ports import Move, Recorded, Step
+
+_log = logging.getLogger(__name__)
 
 _chunks, _campaigns, _messages = schema.chunks, schema.campaigns, schema.messages
 _providers = schema.providers
@@ -98,6 +101,7 @@ class Work:
     rows: list[dict[str, Any]] = field(default_factory=list)
     entries: list[LogEntry] = field(default_factory=list)
     is_changed: bool = False
+    ends_campaign: bool = False
 
     def take(self, step: Step, *, now: float) -> Recorded:
         if self.chunk.epoch != step.key.epoch or self.chunk.state is ChunkState.DONE:
@@ -290,6 +294,22 @@ _IN_FLIGHT = Prepared(
 )
 
 
+def log_works(works: Iterable[Work], *, now: float) -> None:
+    """Tells an operator what has come of these, once it is stored."""
+    traffic = {id(work.traffic): work for work in works}
+    for work in traffic.values():
+        before, after = work.traffic.stored, work.traffic.circuit
+        facts: dict[str, object] = {"provider_id": work.provider_id, "failures": after.failures}
+        if after.opened > before.opened:
+            facts |= {"seconds": round(after.open_until - now, 1), "reason": after.reason}
+            _log.warning("provider left alone after failures in a row", extra=facts)
+        elif before.opened and not after.opened:
+            _log.info("provider answers again", extra=facts)
+    for work in works:
+        if work.ends_campaign:
+            _log.info("campaign completed", extra={"campaign": work.chunk.campaign_number})
+
+
 def _store_traffic(connection: Connection, traffic: Iterable[tuple[int, Traffic]]) -> None:
     for provider_id, one in traffic:
         if one.added:
@@ -309,21 +329,21 @@ def _settle(connection: Connection, work: Work, *, now: float) -> None:
     """What the end of a chunk, or its coming back, means for its campaign."""
     chunk = work.chunk
     if chunk.state is ChunkState.DONE:
-        _end_campaign(connection, chunk.campaign_number, now=now)
+        work.ends_campaign = _end_campaign(connection, chunk.campaign_number, now=now)
     elif chunk.state is ChunkState.READY and work.campaign_state == CampaignState.CANCELLED:
         # It comes back from its worker after its campaign was cancelled, and is not sent.
         cancel_queued(connection, chunk.campaign_number, now=now)
 
 
-def _end_campaign(connection: Connection, number: int, *, now: float) -> None:
-    """Ends the campaign when no chunk of it is left."""
+def _end_campaign(connection: Connection, number: int, *, now: float) -> bool:
+    """Ends the campaign when no chunk of it is left; whether it does."""
     left = select(_chunks.c.number).where(
         _chunks.c.campaign_number == number, _chunks.c.state != ChunkState.DONE
     )
     sending = (_campaigns.c.number == number) & (_campaigns.c.state == CampaignState.SENDING.value)
     ended = update(_campaigns).where(sending, ~left.exists())
     completed = {"state": CampaignState.COMPLETED.value, "state_reason": "", "ended_at": now}
-    connection.execute(ended.values(completed))
+    return connection.execute(ended.values(completed)).rowcount == 1
 
 
 def _flying(chunk: Chunk) -> int:

@@ -1,6 +1,7 @@
 """The work queue in SQL: leases, and the steps of workers."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from adapters.sql.steps import (
     Work,
     chunks_at_work,
     close_works,
+    log_works,
     own_ordinals,
     store_steps,
     work_on,
@@ -31,6 +33,8 @@ from domain.circuit import LONGEST_WAIT
 from domain.message import MessageState
 from domain.retry import LONGEST_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS
 from services.ports import Claim, Move, Recorded, Step
+
+_log = logging.getLogger(__name__)
 
 _chunks, _campaigns, _providers = schema.chunks, schema.campaigns, schema.providers
 _HELD = (ChunkState.CLAIMED, ChunkState.POSTING)
@@ -73,6 +77,7 @@ class SqlWorkQueue:
         recorded, works = await self._database.write(
             partial(store_steps, steps=steps, known=self._known, now=now)
         )
+        log_works(works, now=now)
         for work in works:
             self._remember(work)
         return recorded
@@ -80,12 +85,22 @@ class SqlWorkQueue:
     async def recover(self) -> int:
         # One transaction for each: a crash half way leaves the rest as it was, to be found again.
         recovered = 0
-        while await self._database.write(partial(_take_back, now=self._database.clock.now())):
+        while True:
+            now = self._database.clock.now()
+            work = await self._database.write(partial(_take_back, now=now))
+            if work is None:
+                return recovered
             recovered += 1
-        return recovered
+            chunk, unknown = work.chunk, work.counts[MessageState.UNKNOWN]
+            facts = {"campaign": chunk.campaign_number, "chunk": chunk.number, "unknown": unknown}
+            _log.warning("chunk of a worker that is gone taken back", extra=facts)
+            log_works([work], now=now)
 
     async def start_due(self) -> int:
-        return await self._database.write(partial(_start_due, now=self._database.clock.now()))
+        started = await self._database.write(partial(_start_due, now=self._database.clock.now()))
+        if started:
+            _log.info("scheduled campaigns started", extra={"count": started})
+        return started
 
     async def wait(self, *, timeout_seconds: float) -> None:
         """A database tells nobody that it has changed: this is the time between two looks."""
@@ -184,13 +199,13 @@ def _again(connection: Connection, row: Row[Any]) -> Row[Any]:
     return connection.execute(select(_chunks).where(_this(row))).one()
 
 
-def _take_back(connection: Connection, *, now: float) -> bool:
+def _take_back(connection: Connection, *, now: float) -> Work | None:
     """Settles what one worker that is gone left in flight, and lets others have the rest."""
     _after_a_clock_put_back(connection, now=now)
     over = _chunks.c.state.in_(_HELD) & (_chunks.c.lease_until < now)
     row = connection.execute(chunks_at_work(_chunks).where(over).limit(1)).one_or_none()
     if row is None:
-        return False
+        return None
     work = work_on(connection, row)
     guarantee = DeliveryGuarantee(row.guarantee)
     flying = tuple(o for r in work.chunk.requests if r.posting for o in r.ordinals)
@@ -203,7 +218,7 @@ def _take_back(connection: Connection, *, now: float) -> bool:
     let_go = {"epoch": row.epoch + 1, "worker": "", "lease_until": 0.0}
     connection.execute(update(_chunks).where(_this(row)).values(let_go))
     close_works(connection, [work], now=now)
-    return True
+    return work
 
 
 def _after_a_clock_put_back(connection: Connection, *, now: float) -> None:

@@ -42,7 +42,7 @@ async def serve(
         for upkeep in (
             keep_folding(parts.log),
             keep_sweeping(parts.campaigns, parts.clock),
-            keep_probing(parts.storage),
+            keep_probing(parts.storage, log),
         ):
             await stack.enter_async_context(_running(upkeep, stopping))
         app = callback_app(parts.providers.by_callback_token, parts.record_callback(), log=log)

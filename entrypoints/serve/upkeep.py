@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+from structlog.typing import FilteringBoundLogger
+
 from domain.errors import TryLater
 from services.ports import CampaignRepository, Clock, EventLog, Storage
 
@@ -31,11 +33,15 @@ async def keep_folding(log: EventLog) -> None:
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def keep_probing(storage: Storage) -> None:
+async def keep_probing(storage: Storage, log: FilteringBoundLogger) -> None:
     """Runs until it is cancelled; so `Storage.trouble` tells what is so now, whoever writes."""
+    told = ""
     while True:
+        # Calls may have met with trouble since the last time.
+        told = _tell(storage.trouble, told, log)
         with suppress(TryLater):
             await storage.probe()
+        told = _tell(storage.trouble, told, log)
         await asyncio.sleep(_PAUSE_SECONDS if storage.trouble else _PROBE_SECONDS)
 
 
@@ -48,3 +54,11 @@ async def keep_sweeping(campaigns: CampaignRepository, clock: Clock) -> None:
         with suppress(TryLater):
             await campaigns.sweep(begun_before=clock.now() - _LONGEST_INTAKE_SECONDS)
         await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def _tell(trouble: str, told: str, log: FilteringBoundLogger) -> str:
+    if trouble and trouble != told:
+        log.warning("the database cannot be written", reason=trouble)
+    elif told and not trouble:
+        log.info("the database can be written again")
+    return trouble

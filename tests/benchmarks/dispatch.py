@@ -65,10 +65,9 @@ class Service:
 
     async def send(self, load: Load, url: str) -> Sent:
         name = f"p{time.monotonic_ns()}"
-        config = _config(name, url, load)
-        await self.parts.providers.configure(name, lambda _: config)
+        await self.parts.providers.configure(name, lambda _: config(name, url, load))
         started = time.perf_counter()
-        sent = await self.parts.send_campaign()(_spec(name, load), _people(load.messages))
+        sent = await self.parts.send_campaign()(spec(name, load), people(load.messages))
         accepted, cpu = time.perf_counter(), cpu_seconds(self.pids)
         await eventually(partial(self._has_ended, sent.campaign.number), _LONGEST_SECONDS)
         ended = time.perf_counter()
@@ -181,10 +180,10 @@ async def batched(*, personal: bool) -> bool:
 
 def _render(load: Load) -> tuple[float, int]:
     """Seconds of the processor to render the campaign, and the bytes of one body."""
-    config, spec = _config("p", "http://127.0.0.1:1/", load), _spec("p", load)
+    provider, campaign = config("p", "http://127.0.0.1:1/", load), spec("p", load)
     tokens = [f"{i:052x}" for i in range(_CHUNK)]
     renderer = Renderer(
-        config, spec.content, campaign_id="1", message_ids=lambda o: tokens[: len(o)]
+        provider, campaign.content, campaign_id="1", message_ids=lambda o: tokens[: len(o)]
     )
     people = list(enumerate(Recipient(f"person{i}@example.com", f"P{i}") for i in range(_CHUNK)))
     started, size = time.process_time(), 0
@@ -242,7 +241,7 @@ def _verdict(met: bool) -> str:
     return "met" if met else "MISSED"
 
 
-def _config(name: str, url: str, load: Load) -> ProviderConfig:
+def config(name: str, url: str, load: Load) -> ProviderConfig:
     return ProviderConfig(
         nickname=name,
         request_type=RequestType.POST,
@@ -253,14 +252,14 @@ def _config(name: str, url: str, load: Load) -> ProviderConfig:
     )
 
 
-def _spec(name: str, load: Load) -> CampaignSpec:
+def spec(name: str, load: Load) -> CampaignSpec:
     content = Content(
         subject="Hello", from_name="Bench", from_address="bench@example.com", html=load.html
     )
     return CampaignSpec(request_id=name, provider=name, content=content)
 
 
-async def _people(number: int) -> AsyncIterator[Sequence[Recipient]]:
+async def people(number: int) -> AsyncIterator[Sequence[Recipient]]:
     for first in range(0, number, _CHUNK):
         yield [
             Recipient(f"person{i}@example.com", f"P{i}")

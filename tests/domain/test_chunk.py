@@ -1,6 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,9 @@ from domain.chunk import (
     planned,
 )
 from domain.message import MessageState
+from domain.retry import LONGEST_BACKOFF_SECONDS
+
+NOW = 1_750_000_000.0
 
 
 def request(*ordinals: int, **changes: Any) -> OpenRequest:
@@ -130,3 +134,23 @@ def test_what_is_open_in_a_chunk_that_is_done_was_cancelled() -> None:
     done = replace(chunk(2).apply(Change(settled=(3000,))), state=ChunkState.DONE)
     states = done.states((3000, 3001), {})
     assert states == {3000: MessageState.ACCEPTED, 3001: MessageState.CANCELLED}
+
+
+@pytest.mark.parametrize(
+    ("not_before", "is_due"),
+    [
+        (0.0, True),
+        (NOW, True),
+        (NOW + 0.1, False),
+        (NOW + LONGEST_BACKOFF_SECONDS, False),
+        # Set before the clock was put back: no retry waits for so long.
+        (NOW + LONGEST_BACKOFF_SECONDS + 2, True),
+    ],
+)
+def test_a_request_and_its_chunk_are_due_when_its_wait_is_over(
+    not_before: float, is_due: bool
+) -> None:
+    waiting = request(0, not_before=not_before)
+    one = replace(planned(1, 0, 1), requests=(waiting,))
+    assert (waiting.is_due(NOW), one.is_due(NOW)) == (is_due, is_due)
+    assert replace(one, requests=()).is_due(NOW)

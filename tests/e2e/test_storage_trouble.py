@@ -159,6 +159,9 @@ async def test_a_full_disk_stops_a_campaign_and_room_lets_it_go_on(world: World)
     assert [one.campaign_id for one in listed.campaigns] == [campaign_id]
     again = await world.send(1, "second")
     await eventually(lambda: world.is_completed(again), 60)
+    _, said = await world.served.stop()
+    assert "the database cannot be written" in said
+    assert "the database can be written again" in said
 
 
 async def test_a_database_that_is_locked_stops_a_campaign_until_it_is_not(world: World) -> None:

@@ -19,7 +19,7 @@ from services.dispatcher import Dispatch, Dispatcher
 from services.flight import Flight
 from services.journal import Journal
 from services.places import Places
-from services.ports import Campaign, Claim
+from services.ports import Campaign, Claim, Transport
 from services.renderers import Renderers
 from services.settle_request import SettleRequest
 from tests.adapters.fake_transport import ACCEPTED as ANSWER_ACCEPTED
@@ -48,7 +48,7 @@ def provider_config(*, batch: int | None = None, limits: Limits = LIMITS) -> Pro
     )
 
 
-def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
+def dispatch_over(ports: Ports, transport: Transport) -> DispatchChunk:
     """The use case over these ports, with jitter that is always half of what it may be."""
     settle = SettleRequest(
         providers=ports.providers,
@@ -78,7 +78,13 @@ def dispatch_over(ports: Ports, transport: FakeTransport) -> DispatchChunk:
 
 def worker_over(ports: Ports, dispatch: Dispatch) -> Dispatcher:
     """One worker, called w, that sends what it claims by `dispatch`."""
-    return Dispatcher(name="w", queue=ports.queue, campaigns=ports.campaigns, dispatch=dispatch)
+    return Dispatcher(
+        name="w",
+        queue=ports.queue,
+        campaigns=ports.campaigns,
+        dispatch=dispatch,
+        clock=ports.clock,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,9 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     MESSAGE_STATE_SENDING: _MessageState.ValueType  # 2
     """It is in a request that is under way."""
     MESSAGE_STATE_ACCEPTED: _MessageState.ValueType  # 3
-    """The ESP took it."""
+    """The ESP took it: it answered 2xx. What stands in the body does not matter,
+    since bodies differ from ESP to ESP.
+    """
     MESSAGE_STATE_REJECTED: _MessageState.ValueType  # 4
     """It could not be made, or the ESP refused it for good."""
     MESSAGE_STATE_SUPPRESSED: _MessageState.ValueType  # 5
@@ -125,7 +127,9 @@ MESSAGE_STATE_QUEUED: MessageState.ValueType  # 1
 MESSAGE_STATE_SENDING: MessageState.ValueType  # 2
 """It is in a request that is under way."""
 MESSAGE_STATE_ACCEPTED: MessageState.ValueType  # 3
-"""The ESP took it."""
+"""The ESP took it: it answered 2xx. What stands in the body does not matter,
+since bodies differ from ESP to ESP.
+"""
 MESSAGE_STATE_REJECTED: MessageState.ValueType  # 4
 """It could not be made, or the ESP refused it for good."""
 MESSAGE_STATE_SUPPRESSED: MessageState.ValueType  # 5
