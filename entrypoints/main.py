@@ -8,6 +8,9 @@ import os
 # and what commands say: a note at every start of a process, an address that is taken. What matters
 # of it comes as an error of Python's as well. It reads this once, when it is imported.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+# Its handlers for fork() crash the child that a dispatcher is about to be made of, now and then,
+# while calls are under way. Nothing here speaks gRPC in a child without starting anew.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import typer
 

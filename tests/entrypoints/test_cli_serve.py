@@ -30,7 +30,7 @@ with socket.socket() as taken:
 
 async def _said(code: str, **environ: str) -> tuple[str, str]:
     """Return what a new interpreter prints while it runs `code`: standard output, and error."""
-    kept = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code),
         env={**kept, **environ},
@@ -49,6 +49,12 @@ async def test_the_core_of_grpc_speaks_to_whoever_asks_it_to() -> None:
     out, error = await _said(_TWICE_ONE_PORT, GRPC_VERBOSITY="error")
     assert out == "refused\n"
     assert "add_port.cc" in error
+
+
+async def test_grpc_keeps_out_of_the_children_that_a_service_starts() -> None:
+    """With its fork handlers about one in seventy crashed, while calls were under way."""
+    code = "import entrypoints.main, os; print(os.environ['GRPC_ENABLE_FORK_SUPPORT'])"
+    assert await _said(code) == ("0\n", "")
 
 
 async def test_every_line_of_the_log_is_json_also_when_a_dispatcher_is_started_beside_calls(
