@@ -6,13 +6,26 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from adapters.sql import schema
 from adapters.sql.ahead import ahead
 from adapters.sql.campaign_rows import decode_content
 from adapters.sql.chunk_rows import read_chunk
 from adapters.sql.database import Database
+from adapters.sql.prepared import Prepared
 from adapters.sql.recipients_codec import decode
 from adapters.sql.schema import LARGE_LANE, SMALL_LANE
 from adapters.sql.steps import (
@@ -132,29 +145,40 @@ def _start_due(connection: Connection, *, now: float) -> int:
     return connection.execute(update(_campaigns).where(due).values(started)).rowcount
 
 
-def _is_due(now: float) -> ColumnElement[bool]:
-    return (_chunks.c.state == ChunkState.READY) & (_chunks.c.not_before <= now)
+def _due_chunk() -> Select[Any]:
+    """A due chunk of the campaign whose turn it is: small ones first, then the longest waiting.
 
-
-def _next_due(connection: Connection, *, lease: Lease, now: float) -> Row[Any] | None:
-    """A due chunk of the campaign whose turn it is: small ones first, then the longest waiting."""
-    is_due = (_chunks.c.campaign_number == _campaigns.c.number) & _is_due(now)
+    At the time `now`, in a lane of at most `slowest`.
+    """
+    now: Any = bindparam("now", type_=Float)
+    is_due = (_chunks.c.state == int(ChunkState.READY)) & (_chunks.c.not_before <= now)
     paused_until, open_until = _providers.c.paused_until, _providers.c.open_until
     is_paused = ahead(paused_until, now=now, longest=MAX_RETRY_AFTER_SECONDS)
     not_paused = or_(paused_until.is_(None), ~is_paused)
     not_paused &= ~ahead(open_until, now=now, longest=LONGEST_WAIT)
+    has_due = select(_chunks.c.number).where(
+        _chunks.c.campaign_number == _campaigns.c.number, is_due
+    )
     turn = (
         select(_campaigns.c.number)
         .join_from(_campaigns, _providers, _providers.c.id == _campaigns.c.provider_id)
         .where(_campaigns.c.state == CampaignState.SENDING.value, not_paused)
-        .where(_campaigns.c.lane <= (SMALL_LANE if lease.small_only else LARGE_LANE))
-        .where(select(_chunks.c.number).where(is_due).exists())
+        .where(_campaigns.c.lane <= bindparam("slowest"))
+        .where(has_due.exists())
         .order_by(_campaigns.c.lane, _campaigns.c.claimed_at, _campaigns.c.number)
         .limit(1)
         .scalar_subquery()
     )
-    found = select(_chunks).where(_chunks.c.campaign_number == turn, _is_due(now))
-    return connection.execute(found.order_by(_chunks.c.number).limit(1)).one_or_none()
+    found = select(_chunks).where(_chunks.c.campaign_number == turn, is_due)
+    return found.order_by(_chunks.c.number).limit(1)
+
+
+_DUE_CHUNK = Prepared(_due_chunk())
+
+
+def _next_due(connection: Connection, *, lease: Lease, now: float) -> Row[Any] | None:
+    slowest = SMALL_LANE if lease.small_only else LARGE_LANE
+    return _DUE_CHUNK.execute(connection, {"now": now, "slowest": slowest}).one_or_none()
 
 
 def _take(connection: Connection, row: Row[Any], lease: Lease, now: float) -> None:
