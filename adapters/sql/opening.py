@@ -93,8 +93,9 @@ def _is_in_memory(parsed: URL) -> bool:
 async def _reach(database: Database, url: str) -> None:
     try:
         _make_file(url)
-        async with database.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+        # Not by a connection of aiosqlite's: one that fails leaves a thread, which speaks to the
+        # event loop when that may be gone.
+        await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
     except Exception as error:
         # Drivers have errors of their own for this, of any class.
         raise DatabaseRefused(f"{_shown(url)} cannot be opened ({_words(error, url)})") from error

@@ -57,8 +57,7 @@ class FakeCampaignRepository:
                 if one.ordinal not in stored.messages:
                     chunk_number = one.ordinal // CHUNK_SIZE
                     raise ValueError(f"chunk {chunk_number} of campaign {number} was not staged")
-            for one in refused:
-                self._settle(stored, one)
+            self._settle(stored, refused)
 
     async def accept(self, number: int, *, fingerprint: bytes) -> tuple[int, bool]:
         async with self._store.transaction():
@@ -221,12 +220,14 @@ class FakeCampaignRepository:
         until, reason = provider.paused_until, provider.pause_reason
         return standstill(until, reason, provider.circuit, now=now)
 
-    def _settle(self, stored: StoredCampaign, one: Refused) -> None:
+    def _settle(self, stored: StoredCampaign, refused: Sequence[Refused]) -> None:
         now = self._store.clock.now()
-        stored.put([one.ordinal], one.state, reason=one.reason, detail=one.message, at=now)
-        held = stored.chunks[one.ordinal // CHUNK_SIZE]
-        settled = held.chunk.apply(Change(settled=(one.ordinal,)))
-        held.chunk = replace(settled, state=held.chunk.state)
+        for one in refused:
+            stored.put([one.ordinal], one.state, reason=one.reason, detail=one.message, at=now)
+        for number, held in stored.chunks.items():
+            gone = tuple(one.ordinal for one in refused if one.ordinal // CHUNK_SIZE == number)
+            settled = held.chunk.apply(Change(settled=gone))
+            held.chunk = replace(settled, state=held.chunk.state)
 
     def _start(self, stored: StoredCampaign) -> None:
         for held in stored.chunks.values():

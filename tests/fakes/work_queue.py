@@ -44,7 +44,11 @@ class FakeWorkQueue:
 
     async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:
         async with self._store.transaction():
-            return [self._record(step) for step in steps]
+            recorded = [self._record(step) for step in steps]
+            for key in {step.key[:2]: None for step in steps}:
+                campaign = self._store.campaigns[key[0]]
+                campaign.let_go(campaign.chunks[key[1]].chunk, now=self._store.clock.now())
+            return recorded
 
     async def recover(self) -> int:
         async with self._store.transaction():
@@ -150,7 +154,7 @@ class FakeWorkQueue:
         )
 
     def _record(self, step: Step) -> Recorded:
-        key, now = step.key, self._store.clock.now()
+        key = step.key
         campaign = self._store.campaigns[key.campaign_number]
         held = campaign.chunks[key.number]
         if held.chunk.epoch != key.epoch or held.chunk.state is ChunkState.DONE:
@@ -166,7 +170,6 @@ class FakeWorkQueue:
             self._move(campaign, move)
         for entry in step.entries:
             self._store.append(campaign.campaign.provider_id, entry)
-        campaign.let_go(held.chunk, now=now)
         return Recorded.STORED
 
 

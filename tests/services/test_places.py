@@ -60,7 +60,7 @@ async def test_one_that_is_cancelled_as_its_turn_comes_hands_it_on() -> None:
     assert second.cancelled()
 
 
-async def test_a_process_has_its_share_and_one_place_at_least() -> None:
+async def test_a_process_has_its_share_rounded_up() -> None:
     taker = Taker(Places(processes=4), limit=8)
     tasks = [asyncio.create_task(taker.stay(name)) for name in range(4)]
     await eventually(lambda: taker.inside == [0, 1])
@@ -86,3 +86,34 @@ async def test_whoever_takes_many_gets_those_that_are_free_and_leaves_the_rest_t
     await asyncio.sleep(0)
     places.give_back(1, 4)
     assert [await first, await second] == [1, 3]
+
+
+async def test_whoever_wants_to_be_first_goes_before_those_who_waited_longer() -> None:
+    places = Places()
+    await places.take(1, 1, most=1)
+    others = [
+        asyncio.create_task(places.take(1, 1, most=1, first=first)) for first in (False, True)
+    ]
+    await asyncio.sleep(0)
+    places.give_back(1, 1)
+    await eventually(others[1].done)
+    assert not others[0].done()
+    places.give_back(1, 1)
+    assert await others[0] == 1
+
+
+async def test_a_changed_limit_holds_for_those_who_wait_already() -> None:
+    places = Places()
+    assert await places.take(1, 1, most=9) == 1
+    early = asyncio.create_task(places.take(1, 1, most=2))
+    await asyncio.sleep(0)
+    late = asyncio.create_task(places.take(1, 6, most=9))
+    assert [await early, await late] == [2, 3]
+    # There are six in flight, and two may be.
+    last = asyncio.create_task(places.take(1, 2, most=9))
+    await asyncio.sleep(0)
+    places.give_back(1, 4)
+    await asyncio.sleep(0)
+    assert not last.done()
+    places.give_back(1, 1)
+    assert await last == 1
