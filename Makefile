@@ -35,6 +35,8 @@ format: $(READY) ## Lay out the code as `make lint` wants it.
 	@$(BIN)/ruff format --quiet
 
 bench: $(READY) ## Measure speed and memory on this machine; fail where a limit is missed.
+	@command -v wrk >/dev/null || apt-get install -qq -y wrk >/dev/null 2>&1 \
+		|| echo "wrk cannot be installed here: what it measures is left out"
 	@$(BIN)/python -m tests.benchmarks
 
 # It takes minutes. To choose: make chaos CHAOS_FLAGS="--seconds 120 --mode at-most-once"

@@ -8,7 +8,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-BENCHMARKS = ("tests.benchmarks.render", "tests.benchmarks.accept")
+BENCHMARKS = (
+    "tests.benchmarks.render",
+    "tests.benchmarks.accept",
+    "tests.benchmarks.dispatch",
+    "tests.benchmarks.durability",
+)
 
 
 def run(modules: Sequence[str]) -> int:
