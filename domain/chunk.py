@@ -224,8 +224,16 @@ def planned(campaign_number: int, number: int, size: int) -> Chunk:
 
 
 def bits_of(ordinals: Iterable[int], first: int) -> int:
+    """The set of these ordinals, each of which comes once, as bits from `first` on."""
+    some = tuple(ordinals)
+    if not some:
+        return 0
+    lowest, highest = min(some), max(some)
+    if highest - lowest + 1 == len(some):
+        # Neighbours, as in a batch: no bit by bit.
+        return ((1 << len(some)) - 1) << (lowest - first)
     bits = 0
-    for ordinal in ordinals:
+    for ordinal in some:
         bits |= 1 << (ordinal - first)
     return bits
 

@@ -33,6 +33,7 @@ from domain.message_id import MessageIds
 from entrypoints.settings import Settings
 from services.dispatch import DispatchChunk
 from services.dispatcher import Dispatcher
+from services.find_callback_provider import FindCallbackProvider
 from services.flight import Flight
 from services.journal import Journal
 from services.places import Places
@@ -93,6 +94,9 @@ class Parts:
             message_ids=self.message_ids,
             clock=self.clock,
         )
+
+    def find_callback_provider(self) -> FindCallbackProvider:
+        return FindCallbackProvider(self.providers.by_callback_token, self.clock)
 
     def record_callback(self) -> RecordCallback:
         return RecordCallback(self.log, self.message_ids, self.clock)

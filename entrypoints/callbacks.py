@@ -1,9 +1,14 @@
 """The public callback URL: `POST /callbacks/{token}`, where ESPs report what became of messages.
 
 The token in the path is what admits a caller, so the path must not be logged.
+
+This is where millions of requests come in, each with one event: it is a handler of aiohttp's bare
+server, since the routes of an application cost as much as all that is done here.
 """
 
+import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,66 +19,131 @@ from structlog.typing import FilteringBoundLogger
 from domain.callback import MAX_BODY_BYTES, BadCallback, CallbackFault
 from domain.errors import TryLater
 from domain.provider import Provider
+from entrypoints.backlog import Backlog, Overloaded, Room
+from services.find_callback_provider import FindCallbackProvider
 from services.record_callback import RecordCallback
 
-FindProvider = Callable[[str], Awaitable[Provider | None]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+PREFIX = "/callbacks/"
 # Nothing else can be a token, and what a database may choke on (NUL) never reaches it.
-_PATH = r"/callbacks/{token:[A-Za-z0-9_-]{1,64}}"
+_TOKEN = re.compile(r"([A-Za-z0-9_-]{1,64})(?:\?.*)?")
+_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
+# For what is a matter of moments; an ESP that is told to come again has its own idea of when.
+_OVERLOAD_RETRY_SECONDS = 2
+# How long a body may take to arrive. It takes up room meanwhile.
+_BODY_SECONDS = 30.0
 
 
-def callback_app(
-    find_provider: FindProvider, record: RecordCallback, *, log: FilteringBoundLogger
-) -> web.Application:
-    """An application to run with `access_log=None`; `find_provider` takes the callback token."""
+class Callbacks:
+    """The handler of a server; what is no callback is left to `elsewhere`."""
 
-    async def post(request: web.Request) -> web.Response:
+    def __init__(
+        self,
+        find_provider: FindCallbackProvider,
+        record: RecordCallback,
+        *,
+        elsewhere: Handler,
+        backlog: Backlog,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._find_provider = find_provider
+        self._record = record
+        self._elsewhere = elsewhere
+        self._backlog = backlog
+        self._log = log
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not request.raw_path.startswith(PREFIX):
+            return await self._elsewhere(request)
+        if request.method != "POST":
+            return _not_allowed()
+        room = Room(self._backlog)
         try:
-            provider = await find_provider(request.match_info["token"])
-            if provider is None:
-                return _json({"error": "There is no such callback URL."}, status=404)
-            return _json(await record(provider, await _body(request)))
+            return await self._take_in(request, room)
         except BadCallback as error:
             return _json(error.answer(), status=400)
+        except Overloaded:
+            return _later(_OVERLOAD_RETRY_SECONDS)
         except TryLater as error:
             # The ESP is told nothing of the cause, and may give up before anybody looks.
-            log.warning("a callback could not be stored", exc_info=error)
-            return _try_later(error)
+            self._log.warning("a callback could not be stored", exc_info=error)
+            return _later(max(1, math.ceil(error.retry_after_seconds)))
+        finally:
+            room.leave()
 
-    app = web.Application()
-    app.router.add_post(_PATH, post)
-    return app
+    async def _take_in(self, request: web.BaseRequest, room: Room) -> web.Response:
+        content = request.content
+        # Nearly every body comes whole along with its head.
+        is_here = content.is_eof() and content.exception() is None
+        body = content.read_nowait() if is_here else b""
+        # What is too long is told below, whether there is room for it or not.
+        room.make(min(len(body) or request.content_length or 0, MAX_BODY_BYTES))
+        rest = request.raw_path[len(PREFIX) :]
+        provider = self._find_provider.known(rest) or await self._find(rest)
+        if provider is None:
+            return _not_there()
+        if not is_here:
+            body = await _arriving(request, room)
+        return _json(await self._record(provider, body))
+
+    async def _find(self, rest: str) -> Provider | None:
+        """By the rest of the path: a token, and maybe a query."""
+        token = _TOKEN.fullmatch(rest)
+        return None if token is None else await self._find_provider(token[1])
 
 
-async def _body(request: web.Request) -> bytes:
+async def _arriving(request: web.BaseRequest, room: Room) -> bytes:
     """The body, of which no more is ever held than the limit and one piece."""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise _bad_body(f"is longer than {MAX_BODY_BYTES} bytes; send fewer events at a time")
-    body = bytearray()
     try:
-        while piece := await request.content.readany():
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                break
-    except web.RequestPayloadError as error:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _read(request, room)
+    except TimeoutError:
+        raise _bad_body(f"did not arrive within {_BODY_SECONDS:g} s") from None
+    except (web.RequestPayloadError, ConnectionError) as error:
+        # Also where the caller hung up, who then hears nothing of it.
         raise _bad_body("does not arrive as its headers say") from error
-    if len(body) > MAX_BODY_BYTES:
-        raise _bad_body(f"is longer than {MAX_BODY_BYTES} bytes; send fewer events at a time")
+
+
+async def _read(request: web.BaseRequest, room: Room) -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_long()
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # It is no part of the answer, whose head is written only where nothing was.
+        request.writer.output_size = 0
+    body = bytearray()
+    while piece := await request.content.readany():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_long()
+        room.make(len(body))
     return bytes(body)
+
+
+def _too_long() -> BadCallback:
+    return _bad_body(f"is longer than {MAX_BODY_BYTES} bytes; send fewer events at a time")
 
 
 def _bad_body(problem: str) -> BadCallback:
     return BadCallback([CallbackFault(path="body", problem=problem)])
 
 
-def _try_later(error: TryLater) -> web.Response:
-    seconds = max(1, math.ceil(error.retry_after_seconds))
+def _not_allowed() -> web.Response:
+    answer = _json({"error": "Callbacks are sent with POST."}, status=405)
+    answer.headers["Allow"] = "POST"
+    return answer
+
+
+def _not_there() -> web.Response:
+    return _json({"error": "There is no such callback URL."}, status=404)
+
+
+def _later(seconds: int) -> web.Response:
     answer = _json({"error": "Not stored. Send the same request again later."}, status=503)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
 
 def _json(answer: dict[str, Any], *, status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(answer), status=status, content_type="application/json", charset="utf-8"
-    )
+    return web.Response(body=orjson.dumps(answer), status=status, headers=_HEADERS)

@@ -62,15 +62,16 @@ class EventService(event_pb2_grpc.EventServiceServicer):
         where = read_event_filter(request.filter, self._message_ids, may_end=False)
         size = _batch_size(request.max_batch)
         after = await self._start(request)
+        told_at = self._clock.now()
         yield event_pb2.StreamEventsResponse(next_cursor=str(after))
-        async with aclosing(self._follow(where, after, size)) as responses:
+        async with aclosing(self._follow(where, after, size, told_at)) as responses:
             async for response in responses:
                 yield response
 
     async def _follow(
-        self, where: EventFilter, after: Cursor, size: int
+        self, where: EventFilter, after: Cursor, size: int, told_at: float
     ) -> AsyncGenerator[event_pb2.StreamEventsResponse, None]:
-        told_at = self._clock.now()
+        """`told_at` is when the client was last told how far its cursor has come."""
         while True:
             async with aclosing(self._read.up_to_now(where, after, size=size)) as batches:
                 async for events, after in batches:

@@ -17,7 +17,7 @@ import typer
 from entrypoints.cli import campaign, events, provider, suppressions
 from entrypoints.cli.send import send
 from entrypoints.demo.command import demo
-from entrypoints.serve.command import dispatch, serve
+from entrypoints.serve.command import dispatch, receive, serve
 from entrypoints.simulated_esp.command import simulate_esp
 
 _HELP = """Send email campaigns through any HTTP email provider, and follow what becomes of them.
@@ -46,6 +46,7 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("serve")(serve)
 app.command("dispatch", hidden=True)(dispatch)
+app.command("receive", hidden=True)(receive)
 app.add_typer(provider.app, name="provider")
 app.command("send")(send)
 app.add_typer(campaign.app, name="campaign")

@@ -112,6 +112,22 @@ class Settings(BaseSettings):
         le=64,
         description="How many processes send.",
     )
+    callback_processes: Annotated[int, Shown(kind="a whole number from 1 to 64")] = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="How many processes answer callbacks; connections spread over them.",
+    )
+    callback_backlog_bytes: Annotated[
+        int, Shown(kind="a whole number from 16777216 to 17179869184")
+    ] = Field(
+        # The least has room for one body of 2 MiB as objects; the default is a second's burst.
+        default=64 * 1024 * 1024,
+        ge=16 * 1024 * 1024,
+        le=16 * 1024 * 1024 * 1024,
+        description="How much memory callbacks that are not stored yet may take in each of those "
+        "processes; what is beyond it is answered with 503 and Retry-After.",
+    )
     max_grpc_message_bytes: Annotated[
         int, Shown(kind="a whole number from 65536 to 1073741824")
     ] = Field(

@@ -61,13 +61,14 @@ class DispatchChunk:
         run = Run(claim, self._journal, provider=provider.config.nickname)
         await run.forget(_open_of(run, claim.settled))
         while self._is_due(run) and not (run.stopped or stopping.is_set()):
-            await self._round(run, stopping)
+            await self._round(run, provider, stopping)
+            if run.chunk.open:
+                provider = await self._provider(claim)
         if not run.lost:
             await run.release()
 
-    async def _round(self, run: Run, stopping: asyncio.Event) -> None:
-        """Sends for some seconds, by the provider and the suppressions as they are now."""
-        provider = await self._provider(run.claim)
+    async def _round(self, run: Run, provider: Provider, stopping: asyncio.Event) -> None:
+        """Sends for some seconds, by the suppressions as they are now."""
         send_before = run.claim.send_before
         if send_before is not None and self._clock.now() >= send_before:
             await self._expire(run)

@@ -460,6 +460,10 @@ class EventLog(Protocol):
         """The position of the last entry; 0 in an empty log."""
         ...
 
+    async def lag(self) -> int:
+        """How many entries are not folded."""
+        ...
+
     async def fold(self, *, limit: int) -> int:
         """Applies up to `limit` entries to messages, counts and suppressions; how many are left.
 

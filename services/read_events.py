@@ -12,7 +12,7 @@ from services.addresses import Addresses
 from services.ports import Clock, EventLog, EventSearch
 
 # Entries in one look. Each may speak of a thousand messages.
-_ENTRIES_AT_ONCE = 250
+_ENTRIES_AT_ONCE = 500
 # Positions in one look. Where a condition has no index all of them are read, in some tens of
 # milliseconds; of one campaign or message only its own are, and in all of the log they are few.
 _POSITIONS_AT_ONCE = 100_000

@@ -30,9 +30,14 @@ class RecordCallback:
         """
         events = parse_callback(body)
         now = self._clock.now()
-        found = [attribute(event, self._read_meta, received_at=now) for event in events]
-        ours = [item for item in found if isinstance(item, Attributed)]
-        unprocessed = [item for item in found if isinstance(item, Unprocessed)]
+        ours: list[Attributed] = []
+        unprocessed: list[Unprocessed] = []
+        for event in events:
+            found = attribute(event, self._read_meta, received_at=now)
+            if isinstance(found, Attributed):
+                ours.append(found)
+            else:
+                unprocessed.append(found)
         foreign = await self._log.record_callbacks(provider, ours, unprocessed, received_at=now)
         unprocessed += [Unprocessed(event=item.event, reason=UNKNOWN_META) for item in foreign]
         return callback_answer(len(events), unprocessed)

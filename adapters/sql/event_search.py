@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from adapters.sql import schema
+from adapters.sql.event_rows import stored_entries
 from domain.chunk import CHUNK_SIZE
 from domain.event_filter import EventFilter
 from domain.events import EntryKind
@@ -18,31 +18,30 @@ _events, _providers = schema.events, schema.providers
 def entries_at(
     positions: range, where: EventFilter, *, limit: int, newest_first: bool
 ) -> Select[Any]:
-    """The rows of entries that may hold what `where` wants, with their provider's nickname."""
+    """Entries that may hold what `where` wants, for `entry_of`."""
     position: ColumnElement[int] = _events.c.position
     if where.message is not None:
         # A message has a handful of entries. As a sum the position is no use to an index, and so
         # the database takes that of messages, and not one that leads through a whole campaign.
         position = position + 0
     return (
-        select(_events, _providers.c.nickname)
-        .join(_providers, _providers.c.id == _events.c.provider_id)
+        stored_entries()
         .where(position >= positions.start, position < positions.stop, *_conditions(where))
         .order_by(position.desc() if newest_first else position)
         .limit(limit)
     )
 
 
-async def position_at(connection: AsyncConnection, time: float) -> int:
+def position_at(connection: Connection, time: float) -> int:
     """By halves: times are nearly in the order of positions, and need no index of their own."""
     end = select(schema.installation.c.last_position)
-    low, high = 0, int((await connection.execute(end)).scalar_one())
+    low, high = 0, int(connection.execute(end).scalar_one())
     while low < high:
         middle = (low + high + 1) // 2
         # Not at the position itself, where there may be nothing any more.
         found = select(_events.c.received_at).where(_events.c.position >= middle)
         first = found.order_by(_events.c.position).limit(1)
-        if (await connection.execute(first)).scalar_one() < time:
+        if connection.execute(first).scalar_one() < time:
             low = middle
         else:
             high = middle - 1

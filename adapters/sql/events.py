@@ -2,33 +2,33 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Select, select
 
 from adapters.sql import schema
+from adapters.sql.callback_rows import Call, store_calls
 from adapters.sql.database import Database
-from adapters.sql.event_rows import entries_from, entry_of, store_callbacks
+from adapters.sql.event_rows import entries_from, entry_of
 from adapters.sql.event_search import entries_at, position_at
-from adapters.sql.fold import fold_entries
+from adapters.sql.fold import Fold
+from adapters.sql.log_watch import LogWatch
+from adapters.sql.prepared import Prepared
 from domain.callback import Attributed, Unprocessed
 from domain.event_filter import EventFilter
 from domain.events import EVENTS_OF_CALLBACK, Cursor, LogEntry
 from domain.provider import Provider
 
-# Bounds one transaction: a call has up to a thousand events.
-_CALLS_PER_COMMIT = 64
-# Seconds between two looks for the next entry.
-_LOOK_SECONDS = 0.05
+# Bounds one transaction, which takes about 10 µs for an event: nobody else can write meanwhile.
+_EVENTS_PER_COMMIT = 2000
+_installation = schema.installation.c
+_HEAD = Prepared(select(_installation.last_position))
+_LAG = Prepared(select(_installation.last_position - _installation.folded_position))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    provider_id: int
-    events: Sequence[Attributed]
-    unprocessed: Sequence[Unprocessed]
-    received_at: float
+class _Waiting(NamedTuple):
+    call: Call
     done: asyncio.Future[Sequence[Attributed]]
 
 
@@ -41,8 +41,11 @@ class SqlEventLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[_Call] = []
+        self._waiting: list[_Waiting] = []
         self._committer: asyncio.Task[None] | None = None
+        self._sizes: dict[tuple[int, int, int], int] = {}
+        self._fold = Fold(database)
+        self._watch = LogWatch(self.head)
 
     async def record_callbacks(
         self,
@@ -54,25 +57,19 @@ class SqlEventLog:
     ) -> Sequence[Attributed]:
         if not events and not unprocessed:
             return ()
-        call = _Call(
-            provider_id=provider.provider_id,
-            events=events,
-            unprocessed=unprocessed,
-            received_at=received_at,
-            done=asyncio.get_running_loop().create_future(),
-        )
-        self._waiting.append(call)
+        done: asyncio.Future[Sequence[Attributed]] = asyncio.get_running_loop().create_future()
+        call = Call(provider.provider_id, events, unprocessed, received_at)
+        self._waiting.append(_Waiting(call, done))
         if self._committer is None or self._committer.done():
             self._committer = asyncio.create_task(self._commit_waiting())
-        return await call.done
+        return await done
 
     async def read(
         self, *, after: Cursor, limit: int, campaign_number: int | None = None
     ) -> Sequence[LogEntry]:
         # One more, since the first may be an entry that the reader has in full.
         found = entries_from(after.position, limit=limit + 1, campaign_number=campaign_number)
-        async with self._database.reading() as connection:
-            entries = [entry_of(row) for row in await connection.execute(found)]
+        entries = await self._entries(found)
         if entries and _is_read(entries[0], after):
             return entries[1:]
         return entries[:limit]
@@ -80,72 +77,82 @@ class SqlEventLog:
     async def search(
         self, *, where: EventFilter, positions: range, limit: int, newest_first: bool = False
     ) -> Sequence[LogEntry]:
-        found = entries_at(positions, where, limit=limit, newest_first=newest_first)
+        return await self._entries(
+            entries_at(positions, where, limit=limit, newest_first=newest_first)
+        )
+
+    async def position_at(self, time: float) -> int:
+        return await self._database.read(partial(position_at, time=time))
+
+    async def head(self) -> int:
+        return await self._database.read(_head)
+
+    async def lag(self) -> int:
+        return await self._database.read(_lag)
+
+    async def wait(self, *, after: int, timeout_seconds: float) -> None:
+        await self._watch.wait(after=after, timeout_seconds=timeout_seconds)
+
+    async def fold(self, *, limit: int) -> int:
+        return await self._fold(limit=limit)
+
+    async def _entries(self, found: Select[Any]) -> list[LogEntry]:
+        # In a thread: where a condition has no index, a search takes some tens of milliseconds.
         async with self._database.reading() as connection:
             return [entry_of(row) for row in await connection.execute(found)]
 
-    async def position_at(self, time: float) -> int:
-        async with self._database.reading() as connection:
-            return await position_at(connection, time)
-
-    async def head(self) -> int:
-        async with self._database.reading() as connection:
-            found = await connection.execute(select(schema.installation.c.last_position))
-            last: int = found.scalar_one()
-            return last
-
-    async def wait(self, *, after: int, timeout_seconds: float) -> None:
-        """Other processes append as well, and a database tells nobody: it is asked."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                # Nothing in this process knows when another one appends.
-                while await self.head() <= after:  # noqa: ASYNC110
-                    await asyncio.sleep(_LOOK_SECONDS)
-
-    async def fold(self, *, limit: int) -> int:
-        async with self._database.writing() as connection:
-            return await fold_entries(connection, limit=limit, now=self._database.clock.now())
-
     async def _commit_waiting(self) -> None:
-        while calls := self._waiting[:_CALLS_PER_COMMIT]:
-            del self._waiting[: len(calls)]
+        while self._waiting:
+            # Once around the loop: what has arrived by now comes along.
+            await asyncio.sleep(0)
+            waiting = self._next_group()
+            calls = [one.call for one in waiting]
             try:
-                answers = await self._commit(calls)
+                answers = await self._database.write(
+                    lambda connection: store_calls(connection, calls, self._sizes)  # noqa: B023
+                )
             except Exception as error:  # noqa: BLE001 - every caller is told, each in its own task
-                _fail(calls, error)
+                _fail(waiting, error)
             except BaseException:
                 # The loop is closing: whoever waits must not wait for ever.
-                for call in (*calls, *self._waiting):
-                    call.done.cancel()
+                for one in (*waiting, *self._waiting):
+                    one.done.cancel()
                 raise
             else:
-                _answer(calls, answers)
+                _answer(waiting, answers)
 
-    async def _commit(self, calls: Sequence[_Call]) -> list[Sequence[Attributed]]:
-        async with self._database.writing() as connection:
-            return [
-                await store_callbacks(
-                    connection,
-                    call.provider_id,
-                    call.events,
-                    call.unprocessed,
-                    received_at=call.received_at,
-                )
-                for call in calls
-            ]
+    def _next_group(self) -> Sequence[_Waiting]:
+        """The calls that have waited longest, as many as fit into one commit; at least one."""
+        events = count = 0
+        for one in self._waiting:
+            events += len(one.call.events) + len(one.call.unprocessed)
+            if count and events > _EVENTS_PER_COMMIT:
+                break
+            count += 1
+        group = self._waiting[:count]
+        del self._waiting[:count]
+        return group
 
 
-def _answer(calls: Sequence[_Call], answers: Sequence[Sequence[Attributed]]) -> None:
-    for call, answer in zip(calls, answers, strict=True):
+def _head(connection: Connection) -> int:
+    return int(_HEAD.execute(connection, {}).scalar_one())
+
+
+def _lag(connection: Connection) -> int:
+    return int(_LAG.execute(connection, {}).scalar_one())
+
+
+def _answer(waiting: Sequence[_Waiting], answers: Sequence[Sequence[Attributed]]) -> None:
+    for one, answer in zip(waiting, answers, strict=True):
         # A caller that went away has cancelled its future.
-        if not call.done.done():
-            call.done.set_result(answer)
+        if not one.done.done():
+            one.done.set_result(answer)
 
 
-def _fail(calls: Sequence[_Call], error: Exception) -> None:
-    for call in calls:
-        if not call.done.done():
-            call.done.set_exception(error)
+def _fail(waiting: Sequence[_Waiting], error: Exception) -> None:
+    for one in waiting:
+        if not one.done.done():
+            one.done.set_exception(error)
 
 
 def _is_read(entry: LogEntry, after: Cursor) -> bool:

@@ -13,6 +13,10 @@ class _Compiled(NamedTuple):
     names: Sequence[str]
     constants: Mapping[str, Any]
 
+    def in_order(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        values = {**self.constants, **row}
+        return tuple([values[name] for name in self.names])
+
 
 class Prepared:
     """A statement that is compiled once for a dialect, and not looked up for every execution.
@@ -29,8 +33,7 @@ class Prepared:
     def execute(self, connection: Connection, *rows: Mapping[str, Any]) -> CursorResult[Any]:
         """Once for each of the rows of parameters."""
         compiled = self._for(connection.dialect)
-        names, constants = compiled.names, compiled.constants
-        given = [tuple({**constants, **row}[name] for name in names) for row in rows]
+        given = [compiled.in_order(row) for row in rows]
         return connection.exec_driver_sql(compiled.text, given if len(given) > 1 else given[0])
 
     def _for(self, dialect: Dialect) -> _Compiled:

@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.secret_box import SecretBox
 from adapters.sql import schema
 from adapters.sql.campaign_rows import STAGED
 from adapters.sql.database import Database
+from adapters.sql.prepared import Prepared
 from adapters.sql.provider_codec import decode, encode, read_circuit
 from domain.ahead import furthest
 from domain.campaign import CampaignState
@@ -53,7 +54,12 @@ class SqlProviderRepository:
         return await self._one(_named(nickname), nickname)
 
     async def by_id(self, provider_id: int) -> Provider:
-        return await self._one(_providers.c.id == provider_id, str(provider_id))
+        row = await self._database.read(
+            lambda connection: _BY_ID.execute(connection, {"this_id": provider_id}).one_or_none()
+        )
+        if row is None:
+            raise NotFound("provider", str(provider_id))
+        return self._provider(row)
 
     async def version(self, provider_id: int, version: int) -> ProviderConfig:
         found = select(_versions).where(
@@ -170,6 +176,9 @@ def _current(which: ColumnElement[bool]) -> Select[Any]:
     )
     columns = (_providers, _versions.c.config, _versions.c.secrets)
     return select(*columns).join_from(_providers, _versions, present).where(which)
+
+
+_BY_ID = Prepared(_current(_providers.c.id == bindparam("this_id")))
 
 
 async def _refuse_while_in_use(connection: AsyncConnection, row: Row[Any]) -> None:

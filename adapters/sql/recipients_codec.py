@@ -22,6 +22,11 @@ def decode(body: bytes) -> list[Recipient]:
     return [Recipient(*parts) for parts in orjson.loads(zlib.decompress(body))]
 
 
+def decode_emails(body: bytes) -> list[str]:
+    """The addresses alone, in the same order."""
+    return [parts[0] for parts in orjson.loads(zlib.decompress(body))]
+
+
 def decode_where(body: bytes, email_key: str) -> list[tuple[int, Recipient]]:
     """Those with this address key, each with its place in the chunk.
 

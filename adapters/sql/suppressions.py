@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from adapters.sql import schema
 from adapters.sql.database import Database
+from adapters.sql.prepared import Prepared
 from domain.suppression import Suppression, SuppressionReason
 
 _table = schema.suppressions
@@ -25,8 +26,7 @@ class SqlSuppressionRepository:
         return await self._database.read(partial(_found, keys=keys))
 
     async def add(self, suppressions: Sequence[Suppression]) -> int:
-        async with self._database.writing() as connection:
-            return await add_suppressions(connection, suppressions)
+        return await self._database.write(lambda connection: add_to(connection, suppressions))
 
     async def remove(self, keys: Collection[str]) -> int:
         removed = 0
@@ -53,21 +53,28 @@ class SqlSuppressionRepository:
             return [_read(row) for row in await connection.execute(found)]
 
 
-async def add_suppressions(connection: AsyncConnection, suppressions: Sequence[Suppression]) -> int:
+def add_to(connection: Connection, suppressions: Sequence[Suppression]) -> int:
     """Within a transaction; how many were new."""
     # Reversed, so that of two with one key the first stays.
     by_key = {s.key: s for s in reversed(suppressions)}
-    there = await connection.run_sync(_found, by_key)
+    there = _found(connection, by_key)
     rows = [asdict(s) for key, s in by_key.items() if key not in there]
     if rows:
-        await connection.execute(insert(_table), rows)
+        connection.execute(insert(_table), rows)
     return len(rows)
 
 
+# All of one shape, so that it is compiled once: what is missing to _KEYS is filled up with repeats.
+_FOUND = Prepared(
+    select(_table).where(_table.c.key.in_([bindparam(f"key{i}") for i in range(_KEYS)]))
+)
+
+
 def _found(connection: Connection, keys: Collection[str]) -> dict[str, Suppression]:
-    found = {}
+    found: dict[str, Suppression] = {}
     for some in _parts(keys):
-        rows = connection.execute(select(_table).where(_table.c.key.in_(some)))
+        filled = chain(some, repeat(some[0]))
+        rows = _FOUND.execute(connection, {f"key{i}": next(filled) for i in range(_KEYS)})
         found.update({row.key: _read(row) for row in rows})
     return found
 

@@ -50,6 +50,7 @@ from services.ports import Claim, Move, Recorded, Step
 _log = logging.getLogger(__name__)
 
 _chunks, _campaigns, _providers = schema.chunks, schema.campaigns, schema.providers
+_contents, _recipients = schema.contents, schema.recipients
 _HELD = (ChunkState.CLAIMED, ChunkState.POSTING)
 
 
@@ -181,46 +182,77 @@ def _next_due(connection: Connection, *, lease: Lease, now: float) -> Row[Any] |
     return _DUE_CHUNK.execute(connection, {"now": now, "slowest": slowest}).one_or_none()
 
 
+_LEASED = Prepared(
+    update(_chunks)
+    .where(
+        _chunks.c.campaign_number == bindparam("this_campaign"),
+        _chunks.c.number == bindparam("this_chunk"),
+    )
+    .values(
+        state=int(ChunkState.CLAIMED),
+        epoch=_chunks.c.epoch + 1,
+        worker=bindparam("new_worker"),
+        lease_until=bindparam("until"),
+    )
+)
+# Later than every other campaign: the next claim goes to the one that waits longest.
+_TURN = Prepared(
+    update(_campaigns)
+    .where(_campaigns.c.number == bindparam("this_campaign"))
+    .values(
+        claimed_at=select(func.max(_campaigns.c.claimed_at)).scalar_subquery() + 1,
+        started_at=func.coalesce(_campaigns.c.started_at, bindparam("now", type_=Float)),
+    )
+)
+
+
 def _take(connection: Connection, row: Row[Any], lease: Lease, now: float) -> None:
-    leased = {
-        "state": ChunkState.CLAIMED,
-        "epoch": row.epoch + 1,
-        "worker": lease.worker,
-        "lease_until": now + lease.seconds,
-    }
-    connection.execute(update(_chunks).where(_this(row)).values(leased))
-    # Later than every other campaign: the next claim goes to the one that waits longest.
-    last = select(func.max(_campaigns.c.claimed_at)).scalar_subquery()
-    turn = {"claimed_at": last + 1, "started_at": func.coalesce(_campaigns.c.started_at, now)}
-    campaign = _campaigns.c.number == row.campaign_number
-    connection.execute(update(_campaigns).where(campaign).values(turn))
+    this = {"this_campaign": row.campaign_number, "this_chunk": row.number}
+    until = now + lease.seconds
+    _LEASED.execute(connection, {**this, "new_worker": lease.worker, "until": until})
+    _TURN.execute(connection, {**this, "now": now})
+
+
+_CLAIMED = Prepared(
+    select(
+        _chunks,
+        _campaigns.c.provider_id,
+        _campaigns.c.guarantee,
+        _campaigns.c.envelope,
+        _campaigns.c.send_before,
+        _contents.c.body.label("content"),
+        _recipients.c.body.label("people"),
+    )
+    .join_from(_chunks, _campaigns, _campaigns.c.number == _chunks.c.campaign_number)
+    .join(_contents, _contents.c.campaign_number == _chunks.c.campaign_number)
+    .join(
+        _recipients,
+        and_(
+            _recipients.c.campaign_number == _chunks.c.campaign_number,
+            _recipients.c.chunk_number == _chunks.c.number,
+        ),
+    )
+    .where(
+        _chunks.c.campaign_number == bindparam("this_campaign"),
+        _chunks.c.number == bindparam("this_chunk"),
+    )
+)
 
 
 def _claim(connection: Connection, row: Row[Any]) -> Claim:
-    number = row.campaign_number
-    campaign = (connection.execute(select(_campaigns).where(_campaigns.c.number == number))).one()
-    contents, recipients = schema.contents, schema.recipients
-    body = connection.scalar(select(contents.c.body).where(contents.c.campaign_number == number))
-    people = connection.scalar(
-        select(recipients.c.body).where(
-            recipients.c.campaign_number == number, recipients.c.chunk_number == row.number
-        )
-    )
-    chunk = read_chunk(_again(connection, row))
+    this = {"this_campaign": row.campaign_number, "this_chunk": row.number}
+    claimed = _CLAIMED.execute(connection, this).one()
+    chunk = read_chunk(claimed)
     settled = own_ordinals(connection, chunk).intersection(chunk.open_ordinals())
     return Claim(
         chunk=chunk,
-        provider_id=campaign.provider_id,
-        guarantee=DeliveryGuarantee(campaign.guarantee),
-        content=decode_content(campaign.envelope, body),
-        send_before=campaign.send_before,
-        recipients=decode(people or b""),
+        provider_id=claimed.provider_id,
+        guarantee=DeliveryGuarantee(claimed.guarantee),
+        content=decode_content(claimed.envelope, claimed.content),
+        send_before=claimed.send_before,
+        recipients=decode(claimed.people),
         settled=frozenset(settled),
     )
-
-
-def _again(connection: Connection, row: Row[Any]) -> Row[Any]:
-    return connection.execute(select(_chunks).where(_this(row))).one()
 
 
 def _take_back(connection: Connection, *, now: float) -> Work | None:

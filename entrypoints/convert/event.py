@@ -16,9 +16,10 @@ def event_id(cursor: Cursor) -> str:
 
 def to_event(event: SystemEvent) -> event_pb2.Event:
     number = event.campaign_number
+    place = event_id(event.cursor)
     return event_pb2.Event(
-        cursor=str(event.cursor),
-        event_id=event_id(event.cursor),
+        cursor=place,
+        event_id=place,
         type=EVENT_TYPES.to_proto[event.type],
         campaign_id="" if number is None else str(number),
         message_id=event.message_id,

@@ -1,4 +1,4 @@
-"""The commands that run the service: `serve`, and `dispatch`, which `serve` starts.
+"""The commands that run the service: `serve`, and `dispatch` and `receive`, which it starts.
 
 Every use of `espalier` imports this module, down to the Tab key; what the service itself needs
 takes most of a second to import, and comes only once it is started.
@@ -31,3 +31,12 @@ def dispatch(
     from entrypoints.serve.start import run_dispatcher
 
     run_dispatcher(supervised=supervised)
+
+
+def receive(
+    socket: Annotated[list[int], typer.Option(help="The number of an inherited socket.")],
+) -> None:
+    """Take callbacks in, with the settings of the environment. `serve` starts these itself."""
+    from entrypoints.serve.start import run_receiver
+
+    run_receiver(socket)

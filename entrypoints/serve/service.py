@@ -3,20 +3,24 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from structlog.typing import FilteringBoundLogger
 
 from entrypoints import bootstrap
-from entrypoints.callbacks import callback_app
 from entrypoints.serve.api import Api
+from entrypoints.serve.listening import close, listen
 from entrypoints.serve.servicers import servicers
-from entrypoints.serve.supervisor import Supervisor
-from entrypoints.serve.upkeep import keep_folding, keep_probing, keep_sweeping
-from entrypoints.serve.web import Web, add_probes
+from entrypoints.serve.supervisor import Part, Supervisor
+from entrypoints.serve.upkeep import keep_folding, keep_probing, keep_sweeping, running
+from entrypoints.serve.web import SERVING, STOPPING
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings
+
+# What answered callbacks for a service that was killed ends a moment after it.
+_ENDING_SECONDS = 3.0
 
 
 async def serve(
@@ -28,43 +32,31 @@ async def serve(
 ) -> None:
     """Serves until SIGTERM or SIGINT; returns once nothing is in flight any more.
 
-    `environ` is what the dispatchers are started with: they read the same settings.
+    `environ` is what the other processes are started with: they read the same settings.
     """
-    stopping, serving = asyncio.Event(), asyncio.Event()
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    drain = settings.drain_seconds
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(bootstrap.parts(settings))
         # Only test emails leave from this process.
         transport = await stack.enter_async_context(bootstrap.transport(settings))
+        receivers, callback_port = await _start_receivers(settings, stack, environ, log)
         for upkeep in (
-            keep_folding(parts.log),
+            keep_folding(parts.log, log),
             keep_sweeping(parts.campaigns, parts.clock),
             keep_probing(parts.storage, log),
         ):
-            await stack.enter_async_context(_running(upkeep, stopping))
-        app = callback_app(parts.providers.by_callback_token, parts.record_callback(), log=log)
-        add_probes(
-            app,
-            read_log=parts.log.head,
-            storage=parts.storage,
-            serving=serving,
-            stopping=stopping,
-        )
-        host, port = host_and_port(settings.callback_address)
-        web = Web(app, host=host, port=port)
-        await web.start()
-        stack.push_async_callback(web.stop)
-        supervisor = Supervisor(count=settings.dispatchers, environ=environ, log=log)
-        await supervisor.start()
-        stack.push_async_callback(supervisor.stop, drain_seconds=drain)
+            await stack.enter_async_context(running(upkeep, stopping))
+        dispatchers = _dispatchers(settings.dispatchers, environ=environ, log=log)
+        await dispatchers.start()
+        stack.push_async_callback(dispatchers.stop, drain_seconds=settings.drain_seconds)
         api = Api(
             servicers(
                 parts,
                 transport,
-                public_base_url=_public_base_url(settings, web.port),
+                public_base_url=_public_base_url(settings, callback_port),
                 stopping=stopping,
             ),
             address=settings.grpc_address,
@@ -72,28 +64,54 @@ async def serve(
             log=log,
         )
         await api.start()
-        stack.push_async_callback(api.stop, drain_seconds=drain)
-        serving.set()
-        say(f"API on port {api.port}, callbacks on port {web.port}")
+        stack.push_async_callback(api.stop, drain_seconds=settings.drain_seconds)
+        receivers.tell(SERVING)
+        say(f"API on port {api.port}, callbacks on port {callback_port}")
         await stopping.wait()
+        receivers.tell(STOPPING)
         say("stopping: what is in flight is waited for")
+
+
+async def _start_receivers(
+    settings: Settings,
+    stack: AsyncExitStack,
+    environ: Mapping[str, str],
+    log: FilteringBoundLogger,
+) -> tuple[Supervisor, int]:
+    """The processes that take callbacks in, and the port that they share."""
+    host, port = host_and_port(settings.callback_address)
+    shares = await listen(
+        host, port, processes=settings.callback_processes, patience_seconds=_ENDING_SECONDS
+    )
+    stack.callback(close, [one for share in shares for one in share])
+    receivers = _receivers(shares, environ=environ, log=log)
+    await receivers.start()
+    stack.push_async_callback(receivers.stop, drain_seconds=settings.drain_seconds)
+    return receivers, shares[0][0].getsockname()[1]
+
+
+def _receivers(
+    shares: Sequence[Sequence[socket.socket]],
+    *,
+    environ: Mapping[str, str],
+    log: FilteringBoundLogger,
+) -> Supervisor:
+    """A process for each share of the sockets."""
+    parts = []
+    for share in shares:
+        descriptors = tuple(one.fileno() for one in share)
+        named = [f"--socket={number}" for number in descriptors]
+        parts.append(Part(arguments=("receive", *named), descriptors=descriptors))
+    return Supervisor("callback process", parts, environ=environ, log=log)
+
+
+def _dispatchers(
+    count: int, *, environ: Mapping[str, str], log: FilteringBoundLogger
+) -> Supervisor:
+    parts = [Part(arguments=("dispatch", "--supervised"))] * count
+    return Supervisor("dispatcher", parts, environ=environ, log=log)
 
 
 def _public_base_url(settings: Settings, port: int) -> str:
     """Where nobody named the URL, it is that of the bound port, which may have been a free one."""
     return re.sub(r":0$", f":{port}", settings.public_base_url).rstrip("/")
-
-
-@asynccontextmanager
-async def _running(
-    work: Coroutine[object, object, None], stopping: asyncio.Event
-) -> AsyncIterator[None]:
-    """Does the work meanwhile. Where it fails, the service stops, and ends with its error."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(lambda _: stopping.set())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

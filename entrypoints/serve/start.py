@@ -1,8 +1,9 @@
-"""Starting the service or a dispatcher in this process, as the commands do."""
+"""Starting the service, or a part of it, in this process, as the commands do."""
 
 import os
+import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,7 @@ import uvloop
 from entrypoints.bootstrap import CannotStart
 from entrypoints.logs import set_up_logs
 from entrypoints.serve.dispatching import dispatch
+from entrypoints.serve.receiving import receive
 from entrypoints.serve.service import serve
 from entrypoints.settings import Settings
 from entrypoints.settings_loader import SettingsRefused, load
@@ -38,6 +40,13 @@ def run_service(config: Path | None) -> None:
 def run_dispatcher(*, supervised: bool) -> None:
     """Sends until a signal; what stops a start is told as by `run_service`."""
     _run(dispatch(_settings(None), supervised=supervised))
+
+
+def run_receiver(descriptors: Sequence[int]) -> None:
+    """Takes callbacks in on inherited sockets until a signal."""
+    settings = _settings(None)
+    sockets = [socket.socket(fileno=number) for number in descriptors]
+    _run(receive(settings, sockets=sockets, log=structlog.get_logger()))
 
 
 def _settings(config: Path | None) -> Settings:

@@ -1,37 +1,62 @@
-"""Runs the dispatchers as processes of their own, and replaces those that die."""
+"""Runs parts of the service as processes of their own, and replaces those that die."""
 
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-# A dispatcher that dies at once is not started again in a busy loop.
+# One that dies at once is not started again in a busy loop.
 _RESTART_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A process: the arguments of `espalier`, and the file descriptors that it inherits."""
+
+    arguments: tuple[str, ...]
+    descriptors: tuple[int, ...] = ()
+
+
 class Supervisor:
-    """`count` processes of `espalier dispatch`, each with `environ`, until `stop`."""
+    """A process for each of `parts`, with `environ`, until `stop`; `name` is what a log calls it.
+
+    Their standard input closes when this process ends, however it ends.
+    """
 
     def __init__(
-        self, *, count: int, environ: Mapping[str, str], log: FilteringBoundLogger
+        self,
+        name: str,
+        parts: Sequence[Part],
+        *,
+        environ: Mapping[str, str],
+        log: FilteringBoundLogger,
     ) -> None:
-        self._count = count
+        self._name = name
+        self._parts = parts
         self._environ = dict(environ)
         self._log = log
         self._stopping = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
         self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._told = b""
 
     async def start(self) -> None:
-        for place in range(self._count):
+        for place in range(len(self._parts)):
             await self._spawn(place)
             self._keepers.append(asyncio.create_task(self._keep(place)))
 
+    def tell(self, line: str) -> None:
+        """Writes a line to the standard input of each, also of those that come later."""
+        self._told += f"{line}\n".encode()
+        for process in self._processes.values():
+            _write(process, f"{line}\n".encode())
+
     async def stop(self, *, drain_seconds: float) -> None:
-        """Lets every dispatcher end what it has in flight; kills one that takes too long."""
+        """Lets each of them end what it has in flight; kills one that takes too long."""
         self._stopping.set()
         for process in self._processes.values():
             with suppress(ProcessLookupError):
@@ -51,7 +76,8 @@ class Supervisor:
             code = await self._processes[place].wait()
             if self._stopping.is_set():
                 return
-            self._log.warning("a dispatcher ended and is replaced", place=place, exit_code=code)
+            text = f"a {self._name} ended and is replaced"
+            self._log.warning(text, place=place, exit_code=code)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_RESTART_SECONDS):
                     await self._stopping.wait()
@@ -59,9 +85,18 @@ class Supervisor:
             await self._spawn(place)
 
     async def _spawn(self, place: int) -> None:
-        self._processes[place] = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "entrypoints.main", "dispatch", "--supervised"),
+        part = self._parts[place]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "entrypoints.main", *part.arguments),
             env=self._environ,
-            # Never written to: it closes when this process ends, however it ends.
             stdin=asyncio.subprocess.PIPE,
+            pass_fds=part.descriptors,
         )
+        _write(process, self._told)
+        self._processes[place] = process
+
+
+def _write(process: asyncio.subprocess.Process, line: bytes) -> None:
+    """To one that has ended nothing can be said any more."""
+    if line and process.stdin is not None and not process.stdin.is_closing():
+        process.stdin.write(line)

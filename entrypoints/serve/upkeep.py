@@ -1,15 +1,21 @@
 """What has to be done again and again beside the calls: folding, sweeping, looking for trouble."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 
 from structlog.typing import FilteringBoundLogger
 
 from domain.errors import TryLater
 from services.ports import CampaignRepository, Clock, EventLog, Storage
 
-# Entries in one transaction: the write lock is held for some tens of milliseconds.
-_ENTRIES_AT_ONCE = 2000
+# Entries in one transaction: the write lock is held for some milliseconds, while those who send and
+# those who take callbacks in wait for it.
+_ENTRIES_AT_ONCE = 500
+# Events that are stored and not folded: more than are folded in some seconds.
+_LARGE_LAG = 100_000
+# Seconds until it is said again.
+_TELL_SECONDS = 60.0
 # Seconds between two tries of a busy database, and the longest wait for a next entry.
 _PAUSE_SECONDS = 1.0
 _SWEEP_SECONDS = 300.0
@@ -19,22 +25,60 @@ _PROBE_SECONDS = 5.0
 _LONGEST_INTAKE_SECONDS = 6 * 3600.0
 
 
-async def keep_folding(log: EventLog) -> None:
+@asynccontextmanager
+async def running(
+    work: Coroutine[object, object, None], stopping: asyncio.Event
+) -> AsyncIterator[None]:
+    """Does the work meanwhile. Where it fails the process stops, and ends with its error."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: stopping.set())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def keep_folding(events: EventLog, log: FilteringBoundLogger) -> None:
     """Runs until it is cancelled; an entry is applied as soon as those before it are."""
+    lag = _Lag(log)
     while True:
         folded = False
         with suppress(TryLater):
-            head = await log.head()
-            while await log.fold(limit=_ENTRIES_AT_ONCE):
-                pass
+            head = await events.head()
+            while left := await events.fold(limit=_ENTRIES_AT_ONCE):
+                lag.is_now(left)
+            lag.is_now(0)
             folded = True
-            await log.wait(after=head, timeout_seconds=_PAUSE_SECONDS)
+            await events.wait(after=head, timeout_seconds=_PAUSE_SECONDS)
         if not folded:
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def keep_probing(storage: Storage, log: FilteringBoundLogger) -> None:
-    """Runs until it is cancelled; so `Storage.trouble` tells what is so now, whoever writes."""
+class _Lag:
+    """Tells when the states of messages are far behind the events that are stored, and when not."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._told_at: float | None = None
+
+    def is_now(self, events: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if events >= _LARGE_LAG:
+            if self._told_at is None or now - self._told_at >= _TELL_SECONDS:
+                self._told_at = now
+                self._log.warning("the states of messages are behind the log", events=events)
+        elif events == 0 and self._told_at is not None:
+            self._told_at = None
+            self._log.info("the states of messages are up to date again")
+
+
+async def keep_probing(storage: Storage, log: FilteringBoundLogger | None = None) -> None:
+    """Runs until it is cancelled; so `Storage.trouble` tells what is so now, whoever writes.
+
+    One process of the service has a `log` for it.
+    """
     told = ""
     while True:
         # Calls may have met with trouble since the last time.
@@ -56,7 +100,9 @@ async def keep_sweeping(campaigns: CampaignRepository, clock: Clock) -> None:
         await asyncio.sleep(_SWEEP_SECONDS)
 
 
-def _tell(trouble: str, told: str, log: FilteringBoundLogger) -> str:
+def _tell(trouble: str, told: str, log: FilteringBoundLogger | None) -> str:
+    if log is None:
+        return trouble
     if trouble and trouble != told:
         log.warning("the database cannot be written", reason=trouble)
     elif told and not trouble:

@@ -1,89 +1,77 @@
-"""The HTTP server: the public callback URL, and what an orchestrator asks."""
+"""The HTTP server of the callback address, and what an orchestrator asks it."""
 
-import asyncio
-import errno
-import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
 from domain.errors import TryLater
+from entrypoints.callbacks import Handler
 from services.ports import Storage
 
-ReadLog = Callable[[], Awaitable[int]]
+ReadLag = Callable[[], Awaitable[int]]
+
+STARTING, SERVING, STOPPING = "starting", "serving", "stopping"
 
 
-def add_probes(
-    app: web.Application,
-    *,
-    read_log: ReadLog,
-    storage: Storage,
-    serving: asyncio.Event,
-    stopping: asyncio.Event,
-) -> None:
-    """`/healthz`: the process answers. `/readyz`: it serves, and has its database."""
+class Probes:
+    """Answers `/healthz` and `/readyz`.
 
-    async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    `/healthz`: the process answers. `/readyz`: the service serves, and has its database; and how
+    many events are stored that the states of messages do not show yet. `state` says whether it
+    serves, in a word.
+    """
 
-    async def readyz(_: web.Request) -> web.Response:
+    def __init__(self, *, read_lag: ReadLag, storage: Storage, state: Callable[[], str]) -> None:
+        self._read_lag = read_lag
+        self._storage = storage
+        self._state = state
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        match request.path:
+            case "/healthz":
+                answer = web.json_response({"status": "ok"})
+            case "/readyz":
+                answer = await self._readyz()
+            case _:
+                return web.json_response({"error": "There is nothing here."}, status=404)
+        if request.method not in ("GET", "HEAD"):
+            answer = web.json_response({"error": "Only GET is allowed here."}, status=405)
+            answer.headers["Allow"] = "GET, HEAD"
+        return answer
+
+    async def _readyz(self) -> web.Response:
         try:
-            await read_log()
+            lag = await self._read_lag()
         except TryLater:
             return _not_ready("the database does not answer")
-        if stopping.is_set():
-            return _not_ready("stopping")
-        if not serving.is_set():
-            return _not_ready("starting")
-        if storage.trouble:
-            return _not_ready(f"the database cannot be written: {storage.trouble}")
-        return web.json_response({"status": "ready"})
-
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
+        if self._state() != SERVING:
+            return _not_ready(self._state())
+        if self._storage.trouble:
+            return _not_ready(f"the database cannot be written: {self._storage.trouble}")
+        return web.json_response({"status": "ready", "fold_lag_events": lag})
 
 
 def _not_ready(why: str) -> web.Response:
     return web.json_response({"status": why}, status=503)
 
 
-def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> OSError:
-    """`error` itself does not say which setting to change."""
-    match error:
-        case socket.gaierror():
-            why = f"{error.strerror}; is the host's name right?"
-        case OSError(errno=errno.EADDRINUSE):
-            why = "another process listens there"
-        case OSError(errno=errno.EADDRNOTAVAIL):
-            why = "this machine has no such address"
-        case OSError():
-            # The event loop's own text repeats the address.
-            why = os.strerror(error.errno) if error.errno else str(error)
-        case _:
-            why = "that is no host's name"
-    text = f"callback_address {host}:{port} cannot be listened on ({why})"
-    number = error.errno if isinstance(error, OSError) else None
-    return OSError(number or errno.EADDRNOTAVAIL, text)
-
-
 class Web:
-    """Listens once started; `port` is the bound one."""
+    """Answers on sockets that are bound already, from `start` to `stop`."""
 
-    def __init__(self, app: web.Application, *, host: str, port: int) -> None:
+    def __init__(
+        self, handler: Handler, sockets: Sequence[socket.socket], *, drain_seconds: float
+    ) -> None:
         # Callback URLs hold the token that admits a caller: no access log.
-        self._runner = web.AppRunner(app, access_log=None)
-        self._host, self.port = host, port
+        server = web.Server(handler, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
+        self._sockets = sockets
 
     async def start(self) -> None:
-        """Raises OSError where the address cannot be had."""
         await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self.port).start()
-        except (OSError, UnicodeError) as error:
-            await self._runner.cleanup()
-            raise _cannot_listen(self._host, self.port, error) from error
-        self.port = self._runner.addresses[0][1]
+        for one in self._sockets:
+            await web.SockSite(self._runner, one, backlog=4096).start()
 
     async def stop(self) -> None:
+        """Accepts nothing more, and waits for what is under way."""
         await self._runner.cleanup()

@@ -43,7 +43,7 @@ class Service:
         }
         self._environ = environment(folder, **{**own, **settings})
         self._served: Served | None = None
-        # Dispatchers whose API was killed: they are to end by themselves.
+        # Processes whose API was killed: they are to end by themselves.
         self._orphans: list[Process] = []
 
     @property
@@ -71,7 +71,7 @@ class Service:
             alive = self._dispatchers()
             return bool(alive) and chance.choice(alive).kill()
         if victim is Victim.API:
-            self._orphans += self._dispatchers()
+            self._orphans += children(self._running.process.pid)
             self._running.process.kill()
         else:
             self._kill_everything()
@@ -89,7 +89,7 @@ class Service:
         with suppress(AssertionError):
             await eventually(all_gone, _ORPHAN_SECONDS)
         return [
-            f"dispatcher {orphan.pid} still ran {_ORPHAN_SECONDS:g} s after its API was killed"
+            f"process {orphan.pid} still ran {_ORPHAN_SECONDS:g} s after its API was killed"
             for orphan in self._orphans
         ]
 
@@ -112,7 +112,8 @@ class Service:
         return self._served
 
     def _dispatchers(self) -> list[Process]:
-        return children(self._running.process.pid)
+        pids = self._running.dispatchers()
+        return [child for child in children(self._running.process.pid) if child.pid in pids]
 
     async def _is_ready(self) -> bool:
         self._check_that_it_runs()

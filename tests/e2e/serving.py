@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +44,29 @@ class Served:
         await eventually(is_ready, 30)
 
     def dispatchers(self) -> list[int]:
+        """Those that run; one that was only just started may not show yet."""
+        return self._children("dispatch")
+
+    def receivers(self) -> list[int]:
+        """The processes that take callbacks in, as `dispatchers`."""
+        return self._children("receive")
+
+    def _children(self, command: str) -> list[int]:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in listed.split()]
+        return [pid for pid in map(int, listed.split()) if command in _arguments(pid)]
 
     async def stop(self) -> tuple[int | None, str]:
         """Ends it in order; its exit code and what it said."""
         self.process.send_signal(signal.SIGTERM)
         _, said = await self.process.communicate()
         return self.process.returncode, said.decode()
+
+
+def _arguments(pid: int) -> list[str]:
+    """None of a process that has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return []
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Pausing, resuming, cancelling and scheduling, by calls to a running service."""
 
-import os
-import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,8 +8,9 @@ import pytest
 import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.chaos.processes import children
 from tests.e2e.api import Api, api_at, people
-from tests.e2e.serving import Served, environment, serving
+from tests.e2e.serving import environment, serving
 from tests.e2e.watched_esp import WatchedEsp, watched_esp
 from tests.support import eventually
 
@@ -81,20 +80,6 @@ async def test_after_a_cancel_what_is_in_flight_ends_and_nothing_else_leaves(
     assert len(esp.arrivals) == IN_FLIGHT
 
 
-async def test_what_has_not_left_by_send_before_is_counted_as_expired(
-    api: Api, esp: WatchedEsp
-) -> None:
-    campaign_id = await api.send("late", MESSAGES, send_before=_in(seconds=1.5))
-    await eventually(lambda: esp.in_flight == IN_FLIGHT, 30)
-    send_before = (await api.campaign(campaign_id)).send_before.ToNanoseconds() / 1e9
-    await eventually(lambda: time.time() > send_before, 30)
-    esp.release()
-    await eventually(lambda: api.has_ended(campaign_id), 30)
-    assert await api.state(campaign_id) == "COMPLETED"
-    assert await api.counts(campaign_id) == {"accepted": IN_FLIGHT, "expired": MESSAGES - IN_FLIGHT}
-    assert len(esp.arrivals) == IN_FLIGHT
-
-
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_a_provider_that_is_configured_wrongly_pauses_the_campaign_and_fails_nobody(
     api: Api, esp: WatchedEsp, status: int
@@ -126,7 +111,9 @@ async def test_a_campaign_starts_on_its_time_though_everything_was_killed_before
             await first.configure(esp.url)
             campaign_id = await first.send("later", 10, send_at=_in(seconds=3))
             assert await first.state(campaign_id) == "SCHEDULED"
-            kill_everything(served)
+            killed = [child.kill() for child in children(served.process.pid)]
+            served.process.kill()
+            assert all(killed)
         assert esp.arrivals == []
         async with serving(environ) as served, api_at(served.grpc_address) as again:
             await eventually(lambda: again.has_ended(campaign_id), 30)
@@ -134,11 +121,6 @@ async def test_a_campaign_starts_on_its_time_though_everything_was_killed_before
             assert await again.counts(campaign_id) == {"accepted": 10}
     assert sent.start_time.ToNanoseconds() >= sent.send_at.ToNanoseconds()
     assert sorted(esp.recipients()) == sorted(people("later", 10))
-
-
-def kill_everything(served: Served) -> None:
-    for pid in [served.process.pid, *served.dispatchers()]:
-        os.kill(pid, signal.SIGKILL)
 
 
 async def _is(api: Api, campaign_id: str, state: str) -> bool:

@@ -7,7 +7,7 @@ from tests.e2e.serving import environment, serving
 from tests.e2e.watched_esp import watched_esp
 from tests.support import eventually
 
-LARGE = 20_000
+LARGE = 10_000
 # Seconds that the ESP takes for each request: the large campaign would take far longer than a test.
 DELAY = 0.05
 

@@ -7,7 +7,7 @@ from tests.e2e.serving import environment, serving
 from tests.e2e.watched_esp import watched_esp
 from tests.support import eventually
 
-MESSAGES, BATCH = 9_000, 50
+MESSAGES, BATCH = 9_000, 250
 MOST = 6
 
 

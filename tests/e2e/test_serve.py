@@ -43,7 +43,7 @@ async def test_a_dispatcher_that_is_killed_is_replaced(served: Served) -> None:
     os.kill(first, signal.SIGKILL)
 
     def replaced() -> bool:
-        return bool(served.dispatchers()) and first not in served.dispatchers()
+        return served.dispatchers() not in ([], [first])
 
     await eventually(replaced, 30)
 
@@ -98,3 +98,37 @@ async def test_a_wrong_setting_stops_the_start_with_its_name(tmp_path: Path) -> 
     code, said = await refused(environment(tmp_path, ESPALIER_DISPATCHER="2"))
     assert code == 2
     assert "ESPALIER_DISPATCHER" in said
+
+
+async def test_a_callback_process_that_is_killed_is_replaced_and_callers_wait_for_it(
+    served: Served,
+) -> None:
+    (first,) = served.receivers()
+    os.kill(first, signal.SIGKILL)
+    # Nobody is refused: the socket is not its own.
+    assert await served.status("/healthz") == 200
+    assert served.receivers() not in ([], [first])
+
+
+async def test_no_callback_process_outlives_its_service(served: Served) -> None:
+    (receiver,) = served.receivers()
+    served.process.kill()
+    await eventually(lambda: not Path(f"/proc/{receiver}").exists(), 30)
+
+
+async def test_a_service_that_was_killed_can_be_started_again_at_once(tmp_path: Path) -> None:
+    environ = environment(tmp_path)
+    async with serving(environ) as first:
+        first.process.kill()
+        await first.process.wait()
+        async with serving(environ) as second:
+            code, said = await second.stop()
+    assert code == 0, said
+
+
+async def test_several_processes_answer_on_one_address(tmp_path: Path) -> None:
+    async with serving(environment(tmp_path, ESPALIER_CALLBACK_PROCESSES="3")) as served:
+        assert len(served.receivers()) == 3
+        assert await served.status("/readyz") == 200
+        code, said = await served.stop()
+    assert code == 0, said

@@ -70,6 +70,9 @@ class World:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return str((await answer.json())["status"])
 
+    async def is_not_ready_for(self, reason: str) -> bool:
+        return reason in await self.readiness()
+
     async def is_ready(self) -> bool:
         return await self.readiness() == "ready"
 
@@ -126,7 +129,7 @@ def no_room(served: Served) -> Iterator[None]:
 
     A limit of a process that runs is set from outside, and can be taken back.
     """
-    processes = [served.process.pid, *served.dispatchers()]
+    processes = [served.process.pid, *served.dispatchers(), *served.receivers()]
     _, most = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
     for pid in processes:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
@@ -149,7 +152,7 @@ async def test_a_full_disk_stops_a_campaign_and_room_lets_it_go_on(world: World)
         )
         assert await world.post_callback() == 503
         await eventually(lambda: world.says(campaign_id, "waiting: the database cannot be"), 30)
-        assert "its disk is full" in await world.readiness()
+        await eventually(lambda: world.is_not_ready_for("its disk is full"), 30)
         assert world.taken() < MESSAGES
     await world.all_arrive_once(campaign_id)
     assert await world.post_callback() == 200
@@ -171,7 +174,8 @@ async def test_a_database_that_is_locked_stops_a_campaign_until_it_is_not(world:
         other.execute("BEGIN IMMEDIATE")
         words = "waiting: the database cannot be written: another process holds its write lock"
         await eventually(lambda: world.says(campaign_id, words), 30)
-        assert "another process holds its write lock" in await world.readiness()
+        reason = "another process holds its write lock"
+        await eventually(lambda: world.is_not_ready_for(reason), 30)
         assert world.taken() < MESSAGES
         other.execute("ROLLBACK")
     await world.all_arrive_once(campaign_id)

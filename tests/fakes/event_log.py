@@ -74,6 +74,10 @@ class FakeEventLog:
         async with self._store.transaction():
             return len(self._log)
 
+    async def lag(self) -> int:
+        async with self._store.transaction():
+            return len(self._log) - self._store.folded
+
     async def fold(self, *, limit: int) -> int:
         async with self._store.transaction():
             first = self._store.folded
