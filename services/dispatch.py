@@ -59,7 +59,7 @@ class DispatchChunk:
         """
         provider = await self._provider(claim)
         run = Run(claim, self._journal, provider=provider.config.nickname)
-        await run.forget(_open_of(run, claim.settled))
+        await run.forget(_open_of(run, claim.settled), at=self._clock.now())
         while self._is_due(run) and not (run.stopped or stopping.is_set()):
             await self._round(run, provider, stopping)
             if run.chunk.open:

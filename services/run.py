@@ -120,10 +120,11 @@ class Run:
         for said, ordinals in alike.items():
             await self.settle_unsent(ordinals, MessageState.REJECTED, *said)
 
-    async def forget(self, ordinals: Sequence[int]) -> None:
-        """A callback has settled these messages already: they are no longer open."""
+    async def forget(self, ordinals: Sequence[int], *, at: float) -> None:
+        """A callback has settled these messages already, which says that the ESP took them."""
         if ordinals:
-            await self._record(Change(settled=tuple(ordinals)))
+            entry = self._entry(EntryKind.SENT, tuple(ordinals), at=at)
+            await self._record(Change(settled=tuple(ordinals)), entries=(entry,))
 
     async def dissolve(self, requests: Sequence[OpenRequest]) -> None:
         """The messages of requests that the ESP did not take are formed into requests anew."""

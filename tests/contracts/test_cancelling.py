@@ -72,3 +72,28 @@ async def test_what_a_dead_worker_had_in_flight_is_unknown_also_after_a_cancel(
     await bench.worker_dies()
     assert await bench.states(number) == [CANCELLED, UNKNOWN, CANCELLED]
     assert await bench.claim() == []
+
+
+async def test_chunks_that_come_back_in_one_commit_after_a_cancel_are_counted_once(
+    bench: Bench,
+) -> None:
+    number = await bench.campaign(1001)
+    first, second = await bench.claim(limit=2)
+    (one, flying), (other, request) = posting(first, *range(1000)), posting(second, 1000)
+    assert await bench.record(one, other) == [True, True]
+    await bench.put(number, CampaignState.CANCELLED)
+    again = replace(request, posting=False)
+    kept = Change(dropped=(request,), formed=(again,))
+    await bench.record(Step(key=other.key, change=kept, moves=(Move((1000,), SENDING, QUEUED),)))
+    back = Change(dropped=(flying,), formed=(replace(flying, posting=False),), released=True)
+    left_out = Change(dropped=(again,), settled=(1000,))
+    steps = [
+        Step(key=one.key, change=back, moves=(Move(flying.ordinals, SENDING, QUEUED),)),
+        Step(
+            key=other.key,
+            change=left_out,
+            moves=(Move((1000,), QUEUED, MessageState.SUPPRESSED, "R"),),
+        ),
+    ]
+    assert await bench.record(*steps) == [True, True]
+    assert await bench.counts(number) == {MessageState.CANCELLED: 1000, MessageState.SUPPRESSED: 1}

@@ -202,6 +202,9 @@ async def test_a_message_that_a_callback_has_settled_is_not_sent() -> None:
     assert addresses(world.transport.requests[0]) == ["p1@example.com"]
     assert await world.states() == {ACCEPTED: 1, MessageState.DELIVERED: 1}
     assert is_done(world)
+    # What was delivered had been taken, whether or not anybody here was told of it.
+    sent = [entry.ordinals for entry in await world.entries() if entry.kind is EntryKind.SENT]
+    assert sorted(ordinal for ordinals in sent for ordinal in ordinals) == [0, 1]
 
 
 async def test_what_is_late_is_not_sent_and_counts_as_expired() -> None:
