@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ from domain.address import address_key
 from domain.chunk import CHUNK_SIZE, OpenRequest
 from domain.message import MessageState
 from domain.pace import SMOOTH_SECONDS
-from domain.provider import Provider, ProviderConfig, with_secrets_of
+from domain.provider import Batch, Limits, Provider, ProviderConfig, with_secrets_of
 from domain.rendering import Rejection, RenderedRequest, Renderer
 from services.flight import Flight, Rendered
 from services.journal import Journal
@@ -19,6 +18,7 @@ from services.places import Places
 from services.ports import Claim, Clock, Limiter, ProviderRepository, SuppressionRepository
 from services.renderers import Renderers
 from services.run import Run
+from services.slots import Slots
 
 # A chunk of a slow or limited provider takes minutes; what changes meanwhile holds after this.
 _ROUND_SECONDS = 5.0
@@ -46,7 +46,7 @@ class DispatchChunk:
         self._journal = journal
         self._providers = providers
         self._suppressions = suppressions
-        self._limiter = limiter
+        self._slots = Slots(limiter)
         self._places = places
         self._renderers = renderers
         self._flights = flights
@@ -69,8 +69,7 @@ class DispatchChunk:
 
     async def _round(self, run: Run, provider: Provider, stopping: asyncio.Event) -> None:
         """Sends for some seconds, by the suppressions as they are now."""
-        send_before = run.claim.send_before
-        if send_before is not None and self._clock.now() >= send_before:
+        if self._is_late(run):
             await self._expire(run)
         omitted = await self._leave_out(run, provider)
         await self._post_all(run, provider, omitted, stopping)
@@ -78,6 +77,10 @@ class DispatchChunk:
     def _is_due(self, run: Run) -> bool:
         """Also a request that was halved a moment ago is due."""
         return run.chunk.open != 0 and run.chunk.is_due(self._clock.now())
+
+    def _is_late(self, run: Run) -> bool:
+        send_before = run.claim.send_before
+        return send_before is not None and self._clock.now() >= send_before
 
     async def _expire(self, run: Run) -> None:
         """Drops all that has not left. What is in doubt has left, and is repeated or lost."""
@@ -132,26 +135,29 @@ class DispatchChunk:
         flight: Flight,
         stopping: asyncio.Event,
     ) -> None:
-        began = self._clock.now()
-        over = began + _ROUND_SECONDS
-        if run.claim.send_before is not None:
-            over = min(over, max(run.claim.send_before, began))
-        while window := await self._window(run, provider, due):
+        began, provider_id = self._clock.now(), provider.provider_id
+        # Limits are looked at for each window: who changes them does not wait for a round to end.
+        limits = await self._slots.limits(provider_id)
+        while window := await self._window(run, provider, limits, due):
             if not await self._may_leave(run, provider, window, stopping):
-                self._places.give_back(provider.provider_id, len(window))
+                self._places.give_back(provider_id, len(window))
                 return
-            await flight.post(window)
+            limits = await self._slots.limits(provider_id)
+            await flight.post(window, max_in_flight=limits.max_in_flight)
             # A clock that was put back would make a round of it that lasts for hours.
-            if not began <= self._clock.now() < over:
+            if not began <= self._clock.now() < began + _ROUND_SECONDS:
                 return
 
     async def _window(
-        self, run: Run, provider: Provider, due: Iterator[Rendered | Rejection]
+        self, run: Run, provider: Provider, limits: Limits, due: Iterator[Rendered | Rejection]
     ) -> Sequence[Rendered]:
         """As many of the requests that are due as there are places for, which it holds."""
-        provider_id, most = provider.provider_id, run.slots or _at_once(provider.config)
+        provider_id = provider.provider_id
         places = await self._places.take(
-            provider_id, provider.config.limits.max_in_flight, most=most
+            provider_id,
+            limits.max_in_flight,
+            most=run.slots or _at_once(limits, provider.config.batch),
+            first=run.claim.is_small,
         )
         window: list[Rendered] = []
         rejected: list[Rejection] = []
@@ -172,28 +178,29 @@ class DispatchChunk:
         stopping: asyncio.Event,
     ) -> bool:
         """Waits for slots. After a long wait they are kept for the next round, which looks anew."""
-        if run.stopped or stopping.is_set():
+        if run.stopped or stopping.is_set() or self._comes_late(run, window):
             return False
         if run.slots:
             run.slots -= len(window)
             return True
-        requests, messages = len(window), sum(len(each.request.ordinals) for each in window)
-        wait = await patiently(
-            lambda: self._limiter.reserve(
-                provider.provider_id, requests=requests, messages=messages
-            )
+        waited = await self._slots.wait(
+            provider.provider_id,
+            requests=len(window),
+            messages=sum(len(each.request.ordinals) for each in window),
+            is_small=run.claim.is_small,
+            stopping=stopping,
         )
-        if wait is None:
+        if waited is None:
             run.stopped = True
             return False
-        if wait:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await stopping.wait()
-        if wait > _LONG_WAIT_SECONDS:
-            run.slots = requests
+        if waited > _LONG_WAIT_SECONDS:
+            run.slots = len(window)
             return False
-        return not stopping.is_set()
+        return not (stopping.is_set() or self._comes_late(run, window))
+
+    def _comes_late(self, run: Run, window: Sequence[Rendered]) -> bool:
+        """Whether it became too late while this window waited; what is in doubt has left before."""
+        return self._is_late(run) and not all(each.request.doubtful for each in window)
 
     async def _due(
         self, run: Run, provider: Provider, omitted: tuple[str, ...]
@@ -238,9 +245,9 @@ def _open_of(run: Run, settled: frozenset[int]) -> tuple[int, ...]:
     return tuple(settled.intersection(run.chunk.unposted_ordinals()))
 
 
-def _at_once(config: ProviderConfig) -> int:
+def _at_once(limits: Limits, batch: Batch | None) -> int:
     """How many requests may leave together without making the provider's rate uneven."""
-    limits, per_request = config.limits, config.batch.max_messages if config.batch else 1
+    per_request = batch.max_messages if batch else 1
     most = CHUNK_SIZE
     if limits.max_requests_per_second is not None:
         most = min(most, int(SMOOTH_SECONDS * limits.max_requests_per_second))

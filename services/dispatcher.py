@@ -1,6 +1,7 @@
 """The loop of a worker: claims chunks and dispatches them, until it is told to stop."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeAlias
@@ -10,10 +11,12 @@ from domain.errors import TryLater
 from domain.http import TransportBroken
 from services.lease_watch import LeaseWatch
 from services.patience import patiently
-from services.ports import CampaignRepository, Claim, Clock, WorkQueue
+from services.ports import MOST_BUSY, CampaignRepository, Claim, Clock, WorkQueue
 
-# What a worker holds at once: enough to render one chunk while others wait for the ESP.
-_CHUNKS_AT_ONCE = 4
+# What a worker holds of one provider at once: enough to render one chunk while others wait for the
+# ESP. A slow one keeps no other waiting.
+_CHUNKS_OF_A_PROVIDER = 4
+_CHUNKS_AT_ONCE = _CHUNKS_OF_A_PROVIDER * MOST_BUSY
 # And so many more of small campaigns: a password reset does not wait for a chunk to end.
 _SMALL_AT_ONCE = 4
 # Seconds after which the chunks of a worker that died are taken over; with the time between two
@@ -46,7 +49,7 @@ class Dispatcher:
         self._dispatch = dispatch
         self._clock = clock
         self._leases = LeaseWatch(lease_seconds=_LEASE_SECONDS)
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Claim] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping` is set, then waits for what is in flight.
@@ -68,17 +71,15 @@ class Dispatcher:
                 raise result
 
     async def _look(self, stopping: asyncio.Event) -> None:
-        self._running = {task for task in self._running if not _succeeded(task)}
-        claims = await self._claim()
-        for claim in claims:
-            self._running.add(asyncio.create_task(self._send(claim, stopping)))
-        if claims:
+        self._running = {task: of for task, of in self._running.items() if not _succeeded(task)}
+        for claim in await self._claim():
+            self._running[asyncio.create_task(self._send(claim, stopping))] = claim
             return
-        if len(self._running) < _CHUNKS_AT_ONCE:
-            await self._queue.wait(timeout_seconds=_LOOK_SECONDS)
-        else:
+        if self._running:
             ended = asyncio.FIRST_COMPLETED
             await asyncio.wait(self._running, timeout=_LOOK_SECONDS, return_when=ended)
+        else:
+            await self._queue.wait(timeout_seconds=_LOOK_SECONDS)
 
     async def _send(self, claim: Claim, stopping: asyncio.Event) -> None:
         try:
@@ -103,16 +104,20 @@ class Dispatcher:
         await patiently(lambda: self._campaigns.change_state(number, pause))
 
     async def _claim(self) -> Sequence[Claim]:
-        free = _CHUNKS_AT_ONCE - len(self._running)
+        """One chunk, or none: each changes which providers are busy."""
+        held = Counter(of.provider_id for of in self._running.values() if not of.is_small)
+        if len(self._running) >= _CHUNKS_AT_ONCE + _SMALL_AT_ONCE:
+            return ()
         try:
             return await self._queue.claim(
                 self._name,
-                limit=free if free > 0 else max(0, free + _SMALL_AT_ONCE),
+                limit=1,
                 lease_seconds=_LEASE_SECONDS,
-                small_only=free <= 0,
+                small_only=held.total() >= _CHUNKS_AT_ONCE,
+                busy=[one for one, chunks in held.items() if chunks >= _CHUNKS_OF_A_PROVIDER],
             )
         except TryLater:
-            return []
+            return ()
 
     async def _tend(self) -> None:
         """Renews leases, takes over those of workers that are gone, starts campaigns on time."""

@@ -60,15 +60,15 @@ class Flight:
         self._is_last = False
         self._news = asyncio.Event()
 
-    async def post(self, window: Sequence[Rendered]) -> None:
+    async def post(self, window: Sequence[Rendered], *, max_in_flight: int) -> None:
         """Posts these, for which places are taken; nothing leaves before its intent is durable.
 
         Those that may not leave after all are the last ones, and give their places back.
         """
         provider_id, config = self._provider.provider_id, self._provider.config
-        limits, number = config.limits, self._run.chunk.campaign_number
+        timeout, number = config.limits.timeout_seconds, self._run.chunk.campaign_number
         posting = await self._run.begin(
-            [each.request for each in window], places=limits.max_in_flight, at=self._clock.now()
+            [each.request for each in window], places=max_in_flight, at=self._clock.now()
         )
         self._places.give_back(provider_id, len(window) - len(posting))
         self._aloft += len(posting)
@@ -76,7 +76,7 @@ class Flight:
             key = request_key(self._message_ids, number, request)
             keyed = with_key(sent, config.idempotency_key, key)
             landed = partial(self._land, request, keyed)
-            self._transport.start(keyed, timeout_seconds=limits.timeout_seconds, landed=landed)
+            self._transport.start(keyed, timeout_seconds=timeout, landed=landed)
 
     def end(self) -> None:
         """Nothing more is posted."""

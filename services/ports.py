@@ -8,6 +8,7 @@ over its fake. Times are epoch seconds, as a `Clock` tells them; addresses in ke
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import NamedTuple, Protocol, TypeAlias
 
 from domain.callback import Attributed, Unprocessed
@@ -17,7 +18,7 @@ from domain.event_filter import EventFilter
 from domain.events import Cursor, LogEntry
 from domain.http import HttpRequest, HttpResponse, Landed
 from domain.message import Counts, MessageState
-from domain.provider import Provider, ProviderConfig
+from domain.provider import Limits, Provider, ProviderConfig
 from domain.suppression import Suppression, SuppressionReason
 
 
@@ -322,7 +323,8 @@ class Claim:
     """A leased chunk with what is needed to send it.
 
     `settled` are the open ordinals that a callback has spoken of meanwhile: they must not be sent
-    unless their request is in doubt and is repeated as it was.
+    unless their request is in doubt and is repeated as it was. `is_small` is the lane of its
+    campaign.
     """
 
     chunk: Chunk
@@ -332,6 +334,7 @@ class Claim:
     send_before: float | None
     recipients: Sequence[Recipient]
     settled: frozenset[int]
+    is_small: bool
 
 
 class Move(NamedTuple):
@@ -376,15 +379,26 @@ class Recorded(Enum):
     """The chunk belongs to somebody else: its epoch is another one."""
 
 
+MOST_BUSY = 16
+"""So many providers at most can be passed over in a claim."""
+
+
 class WorkQueue(Protocol):
     """Leases chunks to workers and records what they do. SQL is the truth behind every adapter."""
 
     async def claim(
-        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        small_only: bool = False,
+        busy: Collection[int] = (),
     ) -> Sequence[Claim]:
         """Up to `limit` chunks that are due, each leased to `worker` with its epoch raised.
 
-        Those of small campaigns alone where `small_only` says so.
+        Those of small campaigns alone where `small_only` says so, and through the providers with
+        the ids in `busy`, MOST_BUSY of them at most.
 
         Must never lease a chunk twice at once; must pass over campaigns that are not SENDING and
         providers that are paused or whose circuit is open; must take small campaigns before
@@ -513,12 +527,20 @@ class Storage(Protocol):
 class Limiter(Protocol):
     """Spreads requests over time, for all workers of all processes together."""
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
+    async def limits(self, provider_id: int) -> Limits:
+        """The provider's present limits, or those of less than a second ago."""
+        ...
+
+    async def reserve(
+        self, provider_id: int, *, requests: int, messages: int, within: float = inf
+    ) -> float | None:
         """Seconds to wait before sending: the caller's own slot, which nobody else gets.
 
-        0 where the provider has no rate limit. None while the provider is paused: nothing may be
-        sent to it, and no slot is taken. Limits and pause are the provider's present ones, or
-        those of less than a second ago.
+        A slot that is more than `within` seconds away is not taken, and may be asked for again
+        once it is nearer. 0 where the provider has no rate limit. None while the provider is
+        paused: nothing may be sent to it, and no slot is taken. Limits and pause are the
+        provider's present ones, or those of less than a second ago; slots that were taken under
+        other limits take as long as they do under these.
         """
         ...
 

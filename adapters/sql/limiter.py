@@ -1,6 +1,7 @@
 """Rate limits over all workers: when its next slot is free stands in a provider's row."""
 
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 import orjson
@@ -46,7 +47,12 @@ class SqlLimiter:
         self._database = database
         self._known: dict[int, _Present] = {}
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
+    async def limits(self, provider_id: int) -> Limits:
+        return (await self._remembered(provider_id, self._database.clock.now())).limits
+
+    async def reserve(
+        self, provider_id: int, *, requests: int, messages: int, within: float = inf
+    ) -> float | None:
         now = self._database.clock.now()
         present = await self._remembered(provider_id, now)
         if present.is_held(now):
@@ -55,7 +61,7 @@ class SqlLimiter:
         by_request, by_message = limits.max_requests_per_second, limits.max_messages_per_second
         if by_request is None and by_message is None:
             return 0.0
-        take = partial(_take_slot, provider_id=provider_id, present=present, now=now)
+        take = partial(_take_slot, provider_id=provider_id, present=present, now=now, within=within)
         return await self._database.write(partial(take, requests=requests, messages=messages))
 
     async def _remembered(self, provider_id: int, now: float) -> _Present:
@@ -106,8 +112,9 @@ def _take_slot(
     now: float,
     requests: int,
     messages: int,
+    within: float,
 ) -> float:
-    """Seconds until the slot, which is taken."""
+    """Seconds until the slot, which is taken where it is near enough."""
     this = {"this_provider": provider_id}
     row = _FOUND.execute(connection, this).one()
     limits = present.limits
@@ -121,6 +128,8 @@ def _take_slot(
         rate=limits.max_messages_per_second,
         at_least=present.batch,
     )
-    moved = {"request_at": next_request_at, "message_at": next_message_at}
-    _MOVED.execute(connection, {**this, **moved})
-    return max(request_at, message_at) - now
+    wait = max(request_at, message_at) - now
+    if wait <= within:
+        moved = {"request_at": next_request_at, "message_at": next_message_at}
+        _MOVED.execute(connection, {**this, **moved})
+    return wait

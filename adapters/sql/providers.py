@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +18,8 @@ from adapters.sql.provider_codec import decode, encode, read_circuit
 from domain.ahead import furthest
 from domain.campaign import CampaignState
 from domain.errors import Conflict, NotFound, NotPossibleNow
-from domain.provider import Provider, ProviderConfig, nickname_key
+from domain.pace import moved_slots
+from domain.provider import Limits, Provider, ProviderConfig, nickname_key
 from domain.retry import MAX_RETRY_AFTER_SECONDS
 
 _providers, _versions, _campaigns = schema.providers, schema.provider_versions, schema.campaigns
@@ -135,7 +137,8 @@ class SqlProviderRepository:
         else:
             provider_id = row.id
             this = _providers.c.id == provider_id
-            await connection.execute(update(_providers).where(this).values(values))
+            slots = _slots(row, config.limits, now)
+            await connection.execute(update(_providers).where(this).values(**values, **slots))
         text, sensitive = encode(config)
         await connection.execute(
             insert(_versions).values(
@@ -162,6 +165,12 @@ class SqlProviderRepository:
 
     def _config(self, row: Row[Any]) -> ProviderConfig:
         return decode(row.config, self._box.open(row.secrets))
+
+
+def _slots(row: Row[Any], new: Limits, now: float) -> dict[str, float]:
+    old = Limits(**orjson.loads(row.config)["limits"])
+    moved = moved_slots(row.next_request_at, row.next_message_at, old=old, new=new, now=now)
+    return dict(zip(("next_request_at", "next_message_at"), moved, strict=True))
 
 
 def _named(nickname: str) -> ColumnElement[bool]:

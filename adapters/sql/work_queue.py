@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ from domain.chunk import LONGEST_LEASE_SECONDS, ChunkState
 from domain.circuit import LONGEST_WAIT
 from domain.message import MessageState
 from domain.retry import LONGEST_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS
-from services.ports import Claim, Move, Recorded, Step
+from services.ports import MOST_BUSY, Claim, Move, Recorded, Step
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +55,12 @@ _HELD = (ChunkState.CLAIMED, ChunkState.POSTING)
 
 
 class Lease(NamedTuple):
-    """Who wants a chunk, for how long, and whether a small campaign's alone."""
+    """Who wants a chunk, for how long, and of which it has to be a small campaign's."""
 
     worker: str
     seconds: float
     small_only: bool
+    busy: tuple[int, ...]
 
 
 class SqlWorkQueue:
@@ -71,9 +72,15 @@ class SqlWorkQueue:
         self._known: dict[ChunkId, Known] = {}
 
     async def claim(
-        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        small_only: bool = False,
+        busy: Collection[int] = (),
     ) -> Sequence[Claim]:
-        lease = Lease(worker, lease_seconds, small_only)
+        lease = Lease(worker, lease_seconds, small_only, tuple(busy))
         now = self._database.clock.now()
         # Most looks find nothing, and nobody has to wait for them.
         if await self._database.read(partial(_next_due, lease=lease, now=now)) is None:
@@ -149,9 +156,11 @@ def _start_due(connection: Connection, *, now: float) -> int:
 def _due_chunk() -> Select[Any]:
     """A due chunk of the campaign whose turn it is: small ones first, then the longest waiting.
 
-    At the time `now`, in a lane of at most `slowest`.
+    At the time `now`, in a lane of at most `slowest`; a large one's through none of the providers
+    `busy0` and so on.
     """
     now: Any = bindparam("now", type_=Float)
+    busy: list[Any] = [bindparam(f"busy{i}") for i in range(MOST_BUSY)]
     is_due = (_chunks.c.state == int(ChunkState.READY)) & (_chunks.c.not_before <= now)
     paused_until, open_until = _providers.c.paused_until, _providers.c.open_until
     is_paused = ahead(paused_until, now=now, longest=MAX_RETRY_AFTER_SECONDS)
@@ -165,6 +174,7 @@ def _due_chunk() -> Select[Any]:
         .join_from(_campaigns, _providers, _providers.c.id == _campaigns.c.provider_id)
         .where(_campaigns.c.state == CampaignState.SENDING.value, not_paused)
         .where(_campaigns.c.lane <= bindparam("slowest"))
+        .where(or_(_campaigns.c.lane == SMALL_LANE, _campaigns.c.provider_id.not_in(busy)))
         .where(has_due.exists())
         .order_by(_campaigns.c.lane, _campaigns.c.claimed_at, _campaigns.c.number)
         .limit(1)
@@ -179,7 +189,8 @@ _DUE_CHUNK = Prepared(_due_chunk())
 
 def _next_due(connection: Connection, *, lease: Lease, now: float) -> Row[Any] | None:
     slowest = SMALL_LANE if lease.small_only else LARGE_LANE
-    return _DUE_CHUNK.execute(connection, {"now": now, "slowest": slowest}).one_or_none()
+    busy = {f"busy{i}": lease.busy[i] if i < len(lease.busy) else 0 for i in range(MOST_BUSY)}
+    return _DUE_CHUNK.execute(connection, {"now": now, "slowest": slowest, **busy}).one_or_none()
 
 
 _LEASED = Prepared(
@@ -220,6 +231,7 @@ _CLAIMED = Prepared(
         _campaigns.c.guarantee,
         _campaigns.c.envelope,
         _campaigns.c.send_before,
+        _campaigns.c.lane,
         _contents.c.body.label("content"),
         _recipients.c.body.label("people"),
     )
@@ -252,6 +264,7 @@ def _claim(connection: Connection, row: Row[Any]) -> Claim:
         send_before=claimed.send_before,
         recipients=decode(claimed.people),
         settled=frozenset(settled),
+        is_small=claimed.lane == SMALL_LANE,
     )
 
 

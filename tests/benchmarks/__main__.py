@@ -13,6 +13,9 @@ BENCHMARKS = (
     "tests.benchmarks.accept",
     "tests.benchmarks.dispatch",
     "tests.benchmarks.durability",
+    "tests.benchmarks.limits",
+    "tests.benchmarks.lanes",
+    "tests.benchmarks.takeover",
 )
 
 

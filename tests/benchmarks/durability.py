@@ -7,7 +7,7 @@ queue that says of every step that it is stored and stores none. Run it with
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -39,10 +39,16 @@ class Watched:
         self.done = asyncio.Event()
 
     async def claim(
-        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        small_only: bool = False,
+        busy: Collection[int] = (),
     ) -> Sequence[Claim]:
         return await self._queue.claim(
-            worker, limit=limit, lease_seconds=lease_seconds, small_only=small_only
+            worker, limit=limit, lease_seconds=lease_seconds, small_only=small_only, busy=busy
         )
 
     async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:

@@ -69,6 +69,36 @@ async def test_a_changed_limit_holds_within_a_second(limited: Limited) -> None:
     assert await limited.waits(provider_id, 2) == [0.0, 0.01]
 
 
+async def test_slots_that_were_taken_ahead_take_as_long_as_under_the_changed_limit(
+    limited: Limited,
+) -> None:
+    provider_id = await limited.limit(Limits(max_requests_per_second=1))
+    assert await limited.waits(provider_id, 10) == [float(wait) for wait in range(10)]
+    # Ten seconds' worth of slots becomes one second's.
+    config = replace(POST, limits=Limits(max_requests_per_second=10))
+    await limited.ports.providers.configure("acme", lambda _: config)
+    limited.ports.clock.advance(0.5)
+    assert await limited.waits(provider_id, 2) == [0.5, 0.6]
+
+
+async def test_a_slot_that_is_too_far_away_is_left_to_others(limited: Limited) -> None:
+    provider_id = await limited.limit(Limits(max_requests_per_second=10))
+    reserve = limited.ports.limiter.reserve
+    waits = [
+        await reserve(provider_id, requests=1, messages=1, within=within)
+        for within in (0.0, 0.05, 0.05, 0.15, 0.15)
+    ]
+    assert waits == pytest.approx([0.0, 0.1, 0.1, 0.1, 0.2], abs=1e-5)
+    limited.ports.clock.advance(0.1)
+    assert await limited.waits(provider_id, 1) == [0.1]
+
+
+async def test_the_limits_of_now_are_told(limited: Limited) -> None:
+    await limited.limit(Limits(max_in_flight=3))
+    provider_id = await limited.limit(Limits(max_in_flight=5))
+    assert await limited.ports.limiter.limits(provider_id) == Limits(max_in_flight=5)
+
+
 async def test_one_provider_does_not_wait_for_another(limited: Limited) -> None:
     first = await limited.limit(Limits(max_requests_per_second=1))
     second = await limited.limit(Limits(max_requests_per_second=1), nickname="other")

@@ -1,6 +1,7 @@
 """What every WorkQueue must do when a worker asks for something to send."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -95,6 +96,16 @@ async def test_a_worker_that_is_full_can_ask_for_small_campaigns_alone(bench: Be
     small = await bench.campaign(100)
     (claim,) = await queue.claim("w", limit=2, lease_seconds=60.0, small_only=True)
     assert claim.chunk.campaign_number == small
+
+
+async def test_large_campaigns_of_busy_providers_are_passed_over(bench: Bench) -> None:
+    busy = bench.provider.provider_id
+    await bench.campaign(101)
+    claim = partial(bench.ports.queue.claim, "w", limit=1, lease_seconds=60.0)
+    assert await claim(busy=[busy]) == []
+    small = await bench.campaign(1)
+    assert [one.chunk.campaign_number for one in await claim(busy=[busy])] == [small]
+    assert len(await claim(busy=[busy + 1])) == 1
 
 
 async def test_a_scheduled_campaign_starts_when_its_time_has_come(bench: Bench) -> None:

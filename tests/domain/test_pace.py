@@ -1,6 +1,7 @@
 import pytest
 
-from domain.pace import slot
+from domain.pace import moved_slots, slot
+from domain.provider import Limits
 
 NOW = 1_750_000_000.0
 
@@ -33,3 +34,30 @@ def test_a_message_waits_behind_whole_batches() -> None:
     free_at = NOW + 1000
     assert slot(free_at, now=NOW, count=1, rate=100.0, at_least=1000)[0] == free_at
     assert slot(free_at, now=NOW, count=1, rate=100.0)[0] == NOW
+
+
+@pytest.mark.parametrize(
+    ("free_at", "old", "new", "moved"),
+    [
+        (NOW + 10, 1.0, 10.0, NOW + 1),
+        (NOW + 1, 10.0, 1.0, NOW + 10),
+        # What is over stays over.
+        (NOW - 10, 1.0, 10.0, NOW - 10),
+        # Nothing was taken under no limit, and nothing is waited for.
+        (NOW + 10, None, 1.0, NOW),
+        (NOW + 10, 1.0, None, NOW),
+    ],
+)
+def test_slots_that_were_taken_ahead_move_with_their_rate(
+    free_at: float, old: float | None, new: float | None, moved: float
+) -> None:
+    requests = {
+        "old": Limits(max_requests_per_second=old),
+        "new": Limits(max_requests_per_second=new),
+    }
+    assert moved_slots(free_at, 0.0, **requests, now=NOW) == pytest.approx((moved, 0.0))
+    messages = {
+        "old": Limits(max_messages_per_second=old),
+        "new": Limits(max_messages_per_second=new),
+    }
+    assert moved_slots(0.0, free_at, **messages, now=NOW) == pytest.approx((0.0, moved))

@@ -80,6 +80,20 @@ async def test_after_a_cancel_what_is_in_flight_ends_and_nothing_else_leaves(
     assert len(esp.arrivals) == IN_FLIGHT
 
 
+async def test_what_has_not_left_by_send_before_is_counted_as_expired(
+    api: Api, esp: WatchedEsp
+) -> None:
+    campaign_id = await api.send("late", MESSAGES, send_before=_in(seconds=1.5))
+    await eventually(lambda: esp.in_flight == IN_FLIGHT, 30)
+    send_before = (await api.campaign(campaign_id)).send_before.ToNanoseconds() / 1e9
+    await eventually(lambda: time.time() > send_before, 30)
+    esp.release()
+    await eventually(lambda: api.has_ended(campaign_id), 30)
+    assert await api.state(campaign_id) == "COMPLETED"
+    assert await api.counts(campaign_id) == {"accepted": IN_FLIGHT, "expired": MESSAGES - IN_FLIGHT}
+    assert len(esp.arrivals) == IN_FLIGHT
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_a_provider_that_is_configured_wrongly_pauses_the_campaign_and_fails_nobody(
     api: Api, esp: WatchedEsp, status: int

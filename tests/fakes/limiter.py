@@ -1,6 +1,9 @@
 """Rate limits in memory."""
 
+from math import inf
+
 from domain.pace import slot
+from domain.provider import Limits
 from tests.fakes.store import Store
 
 
@@ -10,7 +13,12 @@ class FakeLimiter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def reserve(self, provider_id: int, *, requests: int, messages: int) -> float | None:
+    async def limits(self, provider_id: int) -> Limits:
+        return self._store.providers[provider_id].provider.config.limits
+
+    async def reserve(
+        self, provider_id: int, *, requests: int, messages: int, within: float = inf
+    ) -> float | None:
         async with self._store.transaction():
             stored = self._store.providers.get(provider_id)
             if stored is None:
@@ -18,18 +26,22 @@ class FakeLimiter:
             limits, now = stored.provider.config.limits, self._store.clock.now()
             if stored.is_held(now):
                 return None
-            request_at, stored.next_request_at = slot(
+            request_at, next_request_at = slot(
                 stored.next_request_at,
                 now=now,
                 count=requests,
                 rate=limits.max_requests_per_second,
             )
             batch = stored.provider.config.batch
-            message_at, stored.next_message_at = slot(
+            message_at, next_message_at = slot(
                 stored.next_message_at,
                 now=now,
                 count=messages,
                 rate=limits.max_messages_per_second,
                 at_least=batch.max_messages if batch else 1,
             )
-            return max(request_at, message_at) - now
+            wait = max(request_at, message_at) - now
+            if wait <= within:
+                stored.next_request_at = next_request_at
+                stored.next_message_at = next_message_at
+            return wait

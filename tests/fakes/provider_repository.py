@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from domain.ahead import furthest
 from domain.errors import Conflict, NotFound, NotPossibleNow
+from domain.pace import moved_slots
 from domain.provider import Provider, ProviderConfig, nickname_key
 from domain.retry import MAX_RETRY_AFTER_SECONDS
 from tests.fakes.store import Store, StoredProvider
@@ -26,6 +27,13 @@ class FakeProviderRepository:
             if stored is None:
                 return self._add(config), True
             version, now = stored.provider.version + 1, self._store.clock.now()
+            stored.next_request_at, stored.next_message_at = moved_slots(
+                stored.next_request_at,
+                stored.next_message_at,
+                old=stored.provider.config.limits,
+                new=config.limits,
+                now=now,
+            )
             stored.versions[version] = config
             stored.provider = replace(
                 stored.provider, config=config, version=version, updated_at=now

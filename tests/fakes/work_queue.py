@@ -1,6 +1,6 @@
 """The work queue in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from domain.ahead import furthest
@@ -27,11 +27,17 @@ class FakeWorkQueue:
         self._store = store
 
     async def claim(
-        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        small_only: bool = False,
+        busy: Collection[int] = (),
     ) -> Sequence[Claim]:
         claims: list[Claim] = []
         async with self._store.transaction():
-            while len(claims) < limit and (found := self._next_due(small_only)) is not None:
+            while len(claims) < limit and (found := self._next_due(small_only, busy)) is not None:
                 claims.append(self._lease(*found, worker, lease_seconds))
         return claims
 
@@ -89,10 +95,13 @@ class FakeWorkQueue:
             if held.is_held
         ]
 
-    def _next_due(self, small_only: bool = False) -> tuple[StoredCampaign, StoredChunk] | None:
+    def _next_due(
+        self, small_only: bool = False, busy: Collection[int] = ()
+    ) -> tuple[StoredCampaign, StoredChunk] | None:
         now = self._store.clock.now()
         for campaign in sorted(self._accepted(CampaignState.SENDING), key=_turn):
-            if small_only and _is_large(campaign):
+            passed_over = small_only or campaign.campaign.provider_id in busy
+            if passed_over and _is_large(campaign):
                 continue
             if self._provider_of(campaign).is_held(now):
                 continue
@@ -198,4 +207,5 @@ def _claim(campaign: StoredCampaign, chunk: Chunk) -> Claim:
         send_before=spec.send_before,
         recipients=[campaign.messages[ordinal].recipient for ordinal in everyone],
         settled=frozenset(filter(campaign.is_settled, chunk.open_ordinals())),
+        is_small=not _is_large(campaign),
     )

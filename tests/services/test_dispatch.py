@@ -259,6 +259,29 @@ async def test_what_becomes_late_while_its_chunk_is_sent_is_not_sent() -> None:
     assert await world.states() == {ACCEPTED: 3, MessageState.EXPIRED: 5}
 
 
+async def test_what_becomes_late_while_it_waits_for_a_place_is_not_sent() -> None:
+    world = await open_world(8, limits=Limits(max_in_flight=1), send_before=1007.0)
+    world.transport.hold()
+    sending = asyncio.create_task(world.dispatch())
+    await eventually(lambda: len(world.transport.requests) == 1)
+    world.clock.advance(10)
+    world.transport.release()
+    await sending
+    assert await world.states() == {ACCEPTED: 1, MessageState.EXPIRED: 7}
+
+
+async def test_what_is_in_doubt_is_repeated_though_it_is_late() -> None:
+    world = await open_world(
+        1, guarantee=DeliveryGuarantee.AT_LEAST_ONCE, send_before=1007.0, seconds_per_answer=10.0
+    )
+    world.transport.then(AnswerLost("reset"))
+    await world.dispatch()
+    world.clock.advance(60)
+    await world.dispatch()
+    assert await world.states() == {ACCEPTED: 1}
+    assert len(world.transport.requests) == 2
+
+
 async def test_who_is_suppressed_while_a_slow_chunk_is_sent_gets_nothing() -> None:
     world = await open_world(8, limits=Limits(max_in_flight=1), seconds_per_answer=3.0)
     world.transport.hold()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -11,6 +12,7 @@ from domain.campaign import CampaignState
 from domain.message import MessageState
 from domain.provider import Limits
 from services.dispatcher import Dispatcher
+from tests.adapters.fake_transport import ACCEPTED as OK
 from tests.adapters.fake_transport import FakeTransport
 from tests.contracts.bench import Bench
 from tests.contracts.ports import NOW, over_fake, over_sql
@@ -111,3 +113,29 @@ async def test_a_small_campaign_waits_for_no_chunk_of_a_large_one(bench: Bench) 
     stopping.set()
     await running
     assert sizes == [1000, 1000, 1000, 1000, 1]
+
+
+async def test_a_provider_that_does_not_answer_keeps_no_other_waiting(bench: Bench) -> None:
+    limits = Limits(max_in_flight=64, timeout_seconds=2.0)
+    config = provider_config(batch=1000, limits=limits)
+    slow = replace(config, http_endpoint="https://slow.example.com/")
+    await bench.ports.providers.configure("acme", lambda _: slow)
+    stuck = await bench.campaign(9_000)
+    transport = FakeTransport(lambda one: None if "slow" in one.url else OK)
+    worker, stopping = dispatcher(bench, transport), asyncio.Event()
+    running = asyncio.create_task(worker.run(stopping))
+    await eventually(lambda: len(transport.requests) == 4)
+    fast = replace(config, nickname="fast")
+    bench.provider, _ = await bench.ports.providers.configure("fast", lambda _: fast)
+    quick = await bench.campaign(9_000)
+
+    async def has_ended() -> bool:
+        return (await bench.state(quick)).ended
+
+    await eventually(has_ended, 30)
+    urls = [one.url for one in transport.requests]
+    stopping.set()
+    await running
+    assert urls[:4] == [slow.http_endpoint] * 4
+    assert urls[4:13] == [config.http_endpoint] * 9
+    assert not (await bench.state(stuck)).ended

@@ -1,7 +1,7 @@
 """A worker whose queue is busy at first, over memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from domain.errors import TryLater
@@ -25,13 +25,19 @@ class BusyAtFirst(FakeWorkQueue):
     busy = 2
 
     async def claim(
-        self, worker: str, *, limit: int, lease_seconds: float, small_only: bool = False
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        small_only: bool = False,
+        busy: Collection[int] = (),
     ) -> Sequence[Claim]:
         if self.busy:
             self.busy -= 1
             raise TryLater("busy")
         return await super().claim(
-            worker, limit=limit, lease_seconds=lease_seconds, small_only=small_only
+            worker, limit=limit, lease_seconds=lease_seconds, small_only=small_only, busy=busy
         )
 
 
