@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Connections that wait to be accepted; the kernel may allow fewer.
@@ -19,22 +19,31 @@ _ASK_SECONDS = 0.05
 
 
 async def listen(
-    host: str, port: int, *, processes: int, patience_seconds: float = 0.0
+    host: str,
+    port: int,
+    *,
+    processes: int,
+    patience_seconds: float = 0.0,
+    waiting: Callable[[], None] = lambda: None,
 ) -> list[list[socket.socket]]:
     """For each process its sockets: one for every address that `host` stands for.
 
     Port 0 takes a free one. Raises OSError, which names the setting, where the address cannot be
     had: also where somebody else listens there who would share it, and still does after
-    `patience_seconds`.
+    `patience_seconds`. `waiting` is called where that begins.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + patience_seconds
+    waits = False
     while True:
         try:
             return await _open(host, port, processes)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or loop.time() >= until:
                 raise
+        if not waits:
+            waits = True
+            waiting()
         await asyncio.sleep(_ASK_SECONDS)
 
 

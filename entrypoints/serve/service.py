@@ -19,8 +19,9 @@ from entrypoints.serve.web import SERVING, STOPPING
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings
 
-# What answered callbacks for a service that was killed ends a moment after it.
-_ENDING_SECONDS = 3.0
+# What answered callbacks for a service that was killed ends a moment after it, or later where it had
+# only just been started.
+_ENDING_SECONDS = 15.0
 
 
 async def serve(
@@ -80,8 +81,16 @@ async def _start_receivers(
 ) -> tuple[Supervisor, int]:
     """The processes that take callbacks in, and the port that they share."""
     host, port = host_and_port(settings.callback_address)
+
+    def say_that_it_is_taken() -> None:
+        log.warning("callback_address is taken; waiting for an earlier run to end", port=port)
+
     shares = await listen(
-        host, port, processes=settings.callback_processes, patience_seconds=_ENDING_SECONDS
+        host,
+        port,
+        processes=settings.callback_processes,
+        patience_seconds=_ENDING_SECONDS,
+        waiting=say_that_it_is_taken,
     )
     stack.callback(close, [one for share in shares for one in share])
     receivers = _receivers(shares, environ=environ, log=log)

@@ -12,6 +12,7 @@ BENCHMARKS = (
     "tests.benchmarks.render",
     "tests.benchmarks.accept",
     "tests.benchmarks.dispatch",
+    "tests.benchmarks.shares",
     "tests.benchmarks.durability",
     "tests.benchmarks.limits",
     "tests.benchmarks.lanes",

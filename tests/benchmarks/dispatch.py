@@ -24,7 +24,6 @@ from typing import NamedTuple
 from domain.campaign import CampaignSpec, Content, Recipient
 from domain.message import MessageState
 from domain.provider import Batch, Limits, ProviderConfig, RequestType
-from domain.rendering import RenderedRequest, Renderer
 from entrypoints.bootstrap import Parts, parts
 from entrypoints.settings_loader import load
 from tests.benchmarks.posting import post, with_wrk
@@ -151,49 +150,6 @@ def _tell_unbatched(how: str, rates: dict[str, list[float]], sink_cpu: float) ->
     return met
 
 
-async def batched(*, personal: bool) -> bool:
-    """The share of the processor's time that goes neither into rendering nor into posting."""
-    html = '<p>Grüße, $$name &amp; "alle"</p>\n' if personal else '<p>Grüße &amp; "alle"</p>\n'
-    load = Load(40_000, html + "<td>Text and &quot;markup&quot;</td>\n" * 650, batch=_CHUNK)
-    rates: list[float] = []
-    shares: list[float] = []
-    with TemporaryDirectory() as folder, sink(Path(folder), tls=False) as target:
-        async with dispatching(1, target) as service:
-            for _ in range(ROUNDS):
-                sent = await service.send(load, target.url)
-                rendering, size = await asyncio.to_thread(_render, load)
-                requests = load.messages // _CHUNK
-                posted = await asyncio.to_thread(
-                    post, "pycurl", target.url, requests, size=size, connections=4
-                )
-                rates.append(load.messages / sent.seconds)
-                shares.append(1 - (rendering + posted.cpu_seconds) / sent.cpu_seconds)
-    share = median(shares)
-    print(
-        f"dispatch batched by 1,000, 25 KB of {'personal' if personal else 'shared'} HTML: "
-        f"{median(rates):,.0f} messages/s; {share:.0%} of the processor's time neither rendering "
-        f"nor posting (at most 25%) {_verdict(share <= 0.25)}",
-        flush=True,
-    )
-    return share <= 0.25
-
-
-def _render(load: Load) -> tuple[float, int]:
-    """Seconds of the processor to render the campaign, and the bytes of one body."""
-    provider, campaign = config("p", "http://127.0.0.1:1/", load), spec("p", load)
-    tokens = [f"{i:052x}" for i in range(_CHUNK)]
-    renderer = Renderer(
-        provider, campaign.content, campaign_id="1", message_ids=lambda o: tokens[: len(o)]
-    )
-    people = list(enumerate(Recipient(f"person{i}@example.com", f"P{i}") for i in range(_CHUNK)))
-    started, size = time.process_time(), 0
-    for _ in range(load.messages // _CHUNK):
-        for made in renderer.render(people):
-            if isinstance(made, RenderedRequest):
-                size = len(made.request.body or b"")
-    return time.process_time() - started, size
-
-
 async def two_processes() -> bool:
     load = Load(40_000, "x" * 1_850)
     with TemporaryDirectory() as folder, sink(Path(folder), tls=False) as target:
@@ -271,8 +227,6 @@ async def measure() -> bool:
     met = [
         await unbatched(tls=False),
         await unbatched(tls=True),
-        await batched(personal=False),
-        await batched(personal=True),
         await two_processes(),
         await memory(),
     ]

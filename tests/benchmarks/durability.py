@@ -7,7 +7,8 @@ queue that says of every step that it is stored and stores none. Run it with
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -80,7 +81,14 @@ class Cost(NamedTuple):
     cpu_seconds: float
 
 
-async def run(load_: Load, url: str, *, stores: bool) -> Cost:
+async def run(
+    load_: Load,
+    url: str,
+    *,
+    stores: bool,
+    watching: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Cost:
+    """Sends a campaign, accepted beforehand; `watching` is entered for the sending alone."""
     with TemporaryDirectory() as folder:
         settings = load({"ESPALIER_DATA_DIR": folder, "ESPALIER_LOG_LEVEL": "warning"})
         async with parts(settings) as made, transport(settings) as carrier:
@@ -90,8 +98,9 @@ async def run(load_: Load, url: str, *, stores: bool) -> Cost:
             watched: Parts = replace(made, queue=queue)
             worker, stopping = watched.dispatcher(carrier, name="w"), asyncio.Event()
             began, cpu = time.perf_counter(), time.process_time()
-            running = asyncio.create_task(worker.run(stopping))
-            await queue.done.wait()
+            with watching():
+                running = asyncio.create_task(worker.run(stopping))
+                await queue.done.wait()
             cost = Cost(time.perf_counter() - began, time.process_time() - cpu)
             stopping.set()
             await running

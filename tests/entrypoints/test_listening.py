@@ -60,8 +60,11 @@ async def test_nobody_else_can_listen_on_what_its_processes_share(processes: int
 async def test_an_address_that_is_given_up_in_time_is_had() -> None:
     (share,) = await listen("127.0.0.1", 0, processes=1)
     port = share[0].getsockname()[1]
-    waiting = asyncio.create_task(listen("127.0.0.1", port, processes=1, patience_seconds=60))
-    await asyncio.sleep(0)
+    waits = asyncio.Event()
+    waiting = asyncio.create_task(
+        listen("127.0.0.1", port, processes=1, patience_seconds=60, waiting=waits.set)
+    )
+    await waits.wait()
     close(share)
     (again,) = await waiting
     assert again[0].getsockname()[1] == port
