@@ -19,8 +19,8 @@ from entrypoints.serve.web import SERVING, STOPPING
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings
 
-# What answered callbacks for a service that was killed ends a moment after it, or later where it had
-# only just been started.
+# What answered callbacks for a service that was killed ends a moment after it, and later where it
+# had only just been started.
 _ENDING_SECONDS = 15.0
 
 
