@@ -17,6 +17,8 @@ BENCHMARKS = (
     "tests.benchmarks.limits",
     "tests.benchmarks.lanes",
     "tests.benchmarks.takeover",
+    "tests.benchmarks.callbacks",
+    "tests.benchmarks.streaming",
 )
 
 
