@@ -10,10 +10,14 @@ import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from functools import lru_cache
+from time import time
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
 from structlog.typing import FilteringBoundLogger
 
 from domain.callback import MAX_BODY_BYTES, BadCallback, CallbackFault
@@ -72,7 +76,7 @@ class Callbacks:
         finally:
             room.leave()
 
-    async def _take_in(self, request: web.BaseRequest, room: Room) -> web.Response:
+    async def _take_in(self, request: web.BaseRequest, room: Room) -> web.StreamResponse:
         content = request.content
         # Nearly every body comes whole along with its head.
         is_here = content.is_eof() and content.exception() is None
@@ -85,12 +89,44 @@ class Callbacks:
             return _not_there()
         if not is_here:
             body = await _arriving(request, room)
-        return _json(await self._record(provider, body))
+        answer = orjson.dumps(await self._record(provider, body))
+        if request.version == HttpVersion11 and request.keep_alive:
+            return Stored(request, answer)
+        return web.Response(body=answer, headers=_HEADERS)
 
     async def _find(self, rest: str) -> Provider | None:
         """By the rest of the path: a token, and maybe a query."""
         token = _TOKEN.fullmatch(rest)
         return None if token is None else await self._find_provider(token[1])
+
+
+class Stored(web.StreamResponse):
+    """The 200 that nearly every callback is answered with, on a connection that stays.
+
+    Its head is always the same: to let aiohttp make one up each time takes a tenth of all the time.
+    """
+
+    def __init__(self, request: web.BaseRequest, body: bytes) -> None:
+        # None of what a response has is needed here; it is sent as it stands.
+        self._request = request
+        self._said = body
+
+    @property
+    def keep_alive(self) -> bool:
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
+        length = b"Content-Length: %d\r\nDate: %b\r\n\r\n" % (len(self._said), _date(int(time())))
+        await self._request.writer.write(head + length + self._said)
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 async def _arriving(request: web.BaseRequest, room: Room) -> bytes:

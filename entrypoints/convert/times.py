@@ -15,8 +15,15 @@ _DURATION_SECONDS = range(-315_576_000_000, 315_576_000_001)
 
 def to_timestamp(seconds: float) -> Timestamp:
     """Epoch seconds, to the microsecond: a double holds no more of the present time."""
-    whole, micros = divmod(round(seconds * _MICROS), _MICROS)
-    return Timestamp(seconds=whole, nanos=micros * 1000)
+    timestamp = Timestamp()
+    put_time(timestamp, seconds)
+    return timestamp
+
+
+def put_time(timestamp: Timestamp, seconds: float) -> None:
+    """As `to_timestamp`, into a field of a message."""
+    timestamp.seconds, micros = divmod(round(seconds * _MICROS), _MICROS)
+    timestamp.nanos = micros * 1000
 
 
 def to_timestamp_or_none(seconds: float | None) -> Timestamp | None:

@@ -11,10 +11,11 @@ from structlog.typing import FilteringBoundLogger
 
 from entrypoints import bootstrap
 from entrypoints.serve.api import Api
+from entrypoints.serve.folding import keep_folding
 from entrypoints.serve.listening import close, listen
 from entrypoints.serve.servicers import servicers
 from entrypoints.serve.supervisor import Part, Supervisor
-from entrypoints.serve.upkeep import keep_folding, keep_probing, keep_sweeping, running
+from entrypoints.serve.upkeep import keep_probing, keep_sweeping, running
 from entrypoints.serve.web import SERVING, STOPPING
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings

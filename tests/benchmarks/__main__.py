@@ -19,6 +19,7 @@ BENCHMARKS = (
     "tests.benchmarks.takeover",
     "tests.benchmarks.callbacks",
     "tests.benchmarks.streaming",
+    "tests.benchmarks.burst",
 )
 
 

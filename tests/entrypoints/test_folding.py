@@ -1,4 +1,4 @@
-"""What is done again and again beside the calls."""
+"""Folding the log, again and again."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from structlog.testing import CapturingLogger
 from domain.callback import CallbackType
 from domain.errors import TryLater
 from domain.message import MessageState
-from entrypoints.serve.upkeep import keep_folding
+from entrypoints.serve.folding import keep_folding
 from tests.contracts.bench import Bench
 from tests.contracts.ports import NOW, over_fake
 from tests.fakes.clock import FakeClock
