@@ -108,25 +108,25 @@ class Stored(web.StreamResponse):
 
     def __init__(self, request: web.BaseRequest, body: bytes) -> None:
         # None of what a response has is needed here; it is sent as it stands.
-        self._request = request
-        self._said = body
+        self._writer = request.writer
+        self._said = b"%bContent-Length: %d\r\n\r\n%b" % (_head(int(time())), len(body), body)
 
     @property
     def keep_alive(self) -> bool:
         return True
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
-        return request.writer
+    async def prepare(self, _: web.BaseRequest) -> AbstractStreamWriter:
+        return self._writer
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
-        length = b"Content-Length: %d\r\nDate: %b\r\n\r\n" % (len(self._said), _date(int(time())))
-        await self._request.writer.write(head + length + self._said)
+    async def write_eof(self, _: bytes = b"") -> None:
+        await self._writer.write(self._said)
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> bytes:
-    return formatdate(second, usegmt=True).encode()
+def _head(second: int) -> bytes:
+    date = formatdate(second, usegmt=True)
+    kind = "application/json; charset=utf-8"
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nDate: {date}\r\n".encode()
 
 
 async def _arriving(request: web.BaseRequest, room: Room) -> bytes:

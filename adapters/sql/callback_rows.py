@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from adapters.sql import schema
 from adapters.sql.prepared import Prepared
@@ -25,10 +25,6 @@ _TAKE = Prepared(
     .values(last_position=_installation.c.last_position + bindparam("number"))
     .returning(_installation.c.last_position)
 )
-# Two events with one key are one event.
-_KEY = (_events.c.message_kind, _events.c.number, _events.c.ordinal, _events.c.digest)
-# Four parameters to each: well below what a statement may have.
-_KEYS_AT_ONCE = 500
 _UNPROCESSED_COLUMNS = ("provider_id", "received_at", "event", "reason")
 _CALLBACK = EntryKind.CALLBACK.value
 # Campaigns and tests that are remembered; then they are looked up anew.
@@ -104,8 +100,11 @@ def _append(connection: Connection, ours: Sequence[tuple[Call, Attributed]]) -> 
     rows = _rows(ours, first)
     if insert_rows(connection, _events, _COLUMNS, rows, pass_repeats=True) == len(rows):
         return
-    connection.execute(delete(_events).where(_events.c.position >= first))
-    fresh = _fresh(connection, ours)
+    # Where a repeat was passed over there is a gap: what is left of them moves together.
+    these = _events.c.position >= first
+    left = connection.execute(select(_events.c.position).where(these)).scalars()
+    fresh = [ours[position - first] for position in sorted(left)]
+    connection.execute(delete(_events).where(these))
     _take_positions(connection, len(fresh) - len(ours))
     insert_rows(connection, _events, _COLUMNS, _rows(fresh, first))
 
@@ -118,21 +117,6 @@ def _take_positions(connection: Connection, number: int) -> int:
 
 def _rows(ours: Sequence[tuple[Call, Attributed]], first: int) -> list[tuple[object, ...]]:
     return [_row(position, call, item) for position, (call, item) in enumerate(ours, start=first)]
-
-
-def _fresh(
-    connection: Connection, ours: Sequence[tuple[Call, Attributed]]
-) -> Sequence[tuple[Call, Attributed]]:
-    """Those that are not in the log, each once."""
-    by_key: dict[tuple[int, ...], tuple[Call, Attributed]] = {}
-    for call, item in ours:
-        by_key.setdefault((*item.message, item.digest), (call, item))
-    keys = list(by_key)
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        found = select(*_KEY).where(tuple_(*_KEY).in_(keys[start : start + _KEYS_AT_ONCE]))
-        for row in connection.execute(found):
-            del by_key[tuple(row)]
-    return list(by_key.values())
 
 
 def _row(position: int, call: Call, item: Attributed) -> tuple[object, ...]:
@@ -157,16 +141,16 @@ def _row(position: int, call: Call, item: Attributed) -> tuple[object, ...]:
 def _keep(
     connection: Connection, calls: Sequence[Call], foreign: Sequence[Sequence[Attributed]]
 ) -> None:
-    rows = [
-        (call.provider_id, call.received_at, orjson.dumps(event.raw).decode(), reason)
-        for call, others in zip(calls, foreign, strict=True)
-        for event, reason in (
-            *((item.event, item.reason) for item in call.unprocessed),
-            *((item.event, UNKNOWN_META) for item in others),
-        )
-    ]
-    if rows:
-        insert_rows(connection, _unprocessed, _UNPROCESSED_COLUMNS, rows)
+    rows: list[tuple[object, ...]] = []
+    for call, others in zip(calls, foreign, strict=True):
+        if call.unprocessed or others:
+            kept = [(item.event, item.reason) for item in call.unprocessed]
+            kept += [(item.event, UNKNOWN_META) for item in others]
+            rows += (
+                (call.provider_id, call.received_at, orjson.dumps(event.raw).decode(), reason)
+                for event, reason in kept
+            )
+    insert_rows(connection, _unprocessed, _UNPROCESSED_COLUMNS, rows)
 
 
 def _size(connection: Connection, provider_id: int, kind: int, number: int) -> int:

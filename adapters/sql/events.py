@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, select
 
@@ -27,9 +27,8 @@ _HEAD = Prepared(select(_installation.last_position))
 _LAG = Prepared(select(_installation.last_position - _installation.folded_position))
 
 
-class _Waiting(NamedTuple):
-    call: Call
-    done: asyncio.Future[Sequence[Attributed]]
+# A plain tuple: one is made for every request.
+_Waiting: TypeAlias = "tuple[Call, asyncio.Future[Sequence[Attributed]]]"
 
 
 class SqlEventLog:
@@ -59,7 +58,7 @@ class SqlEventLog:
             return ()
         done: asyncio.Future[Sequence[Attributed]] = asyncio.get_running_loop().create_future()
         call = Call(provider.provider_id, events, unprocessed, received_at)
-        self._waiting.append(_Waiting(call, done))
+        self._waiting.append((call, done))
         if self._committer is None or self._committer.done():
             self._committer = asyncio.create_task(self._commit_waiting())
         return await done
@@ -106,7 +105,7 @@ class SqlEventLog:
             # Once around the loop: what has arrived by now comes along.
             await asyncio.sleep(0)
             waiting = self._next_group()
-            calls = [one.call for one in waiting]
+            calls = [call for call, _ in waiting]
             try:
                 answers = await self._database.write(
                     lambda connection: store_calls(connection, calls, self._sizes)  # noqa: B023
@@ -115,8 +114,8 @@ class SqlEventLog:
                 _fail(waiting, error)
             except BaseException:
                 # The loop is closing: whoever waits must not wait for ever.
-                for one in (*waiting, *self._waiting):
-                    one.done.cancel()
+                for _, done in (*waiting, *self._waiting):
+                    done.cancel()
                 raise
             else:
                 _answer(waiting, answers)
@@ -124,8 +123,8 @@ class SqlEventLog:
     def _next_group(self) -> Sequence[_Waiting]:
         """The calls that have waited longest, as many as fit into one commit; at least one."""
         events = count = 0
-        for one in self._waiting:
-            events += len(one.call.events) + len(one.call.unprocessed)
+        for call, _ in self._waiting:
+            events += len(call.events) + len(call.unprocessed)
             if count and events > _EVENTS_PER_COMMIT:
                 break
             count += 1
@@ -143,16 +142,16 @@ def _lag(connection: Connection) -> int:
 
 
 def _answer(waiting: Sequence[_Waiting], answers: Sequence[Sequence[Attributed]]) -> None:
-    for one, answer in zip(waiting, answers, strict=True):
+    for (_, done), answer in zip(waiting, answers, strict=True):
         # A caller that went away has cancelled its future.
-        if not one.done.done():
-            one.done.set_result(answer)
+        if not done.done():
+            done.set_result(answer)
 
 
 def _fail(waiting: Sequence[_Waiting], error: Exception) -> None:
-    for one in waiting:
-        if not one.done.done():
-            one.done.set_exception(error)
+    for _, done in waiting:
+        if not done.done():
+            done.set_exception(error)
 
 
 def _is_read(entry: LogEntry, after: Cursor) -> bool:
