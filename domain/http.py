@@ -114,10 +114,9 @@ def check(request: HttpRequest) -> None:
     # every request; only a faulty one is looked at header by header.
     if unsafe_character("".join([value for _, value in request.headers])) is not None:
         raise ValueError(_value_fault(request.headers))
-    for name, _ in request.headers:
-        fault = _name_fault(name)
-        if fault is not None:
-            raise ValueError(fault)
+    fault = _names_fault(tuple([name for name, _ in request.headers]))
+    if fault is not None:
+        raise ValueError(fault)
 
 
 # The same few addresses and names stand in every request; what differs is in the query.
@@ -127,6 +126,10 @@ def _is_address(text: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
+def _names_fault(names: tuple[str, ...]) -> str | None:
+    return next((fault for name in names if (fault := _name_fault(name)) is not None), None)
+
+
 def _name_fault(name: str) -> str | None:
     if not is_name(name):
         return f"{name!r} is no header name"

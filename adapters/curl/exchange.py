@@ -1,6 +1,7 @@
 """A request on its way through the transport, and the lines that libcurl is given for it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import overload
 
 from domain.http import HttpRequest, Landed
@@ -31,17 +32,18 @@ def header_lines(request: HttpRequest) -> list[str]:
         f"{name}: {value}" if value and not value.isspace() else f"{name};"
         for name, value in request.headers
     ]
-    if request.body is None:
-        return lines
-    names = {name.lower() for name, _ in request.headers}
-    # libcurl would wait for a `100 Continue` before it sends a longer body, and send the request
-    # again after a 417.
-    if "expect" not in names:
-        lines.append("Expect:")
-    # libcurl would say that it is a form.
-    if "content-type" not in names:
-        lines.append("Content-Type:")
+    if request.body is not None:
+        lines += _left_out(tuple([name for name, _ in request.headers]))
     return lines
+
+
+@lru_cache(maxsize=1024)
+def _left_out(names: tuple[str, ...]) -> Sequence[str]:
+    """What libcurl would add to a body of its own accord, beside headers of these names."""
+    given = {name.lower() for name in names}
+    # It would wait for a `100 Continue` before it sends a longer body, and send the request again
+    # after a 417; and it would say that the body is a form.
+    return [f"{name}:" for name in ("Expect", "Content-Type") if name.lower() not in given]
 
 
 class Headers(Sequence[tuple[str, str]]):

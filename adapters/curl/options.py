@@ -1,6 +1,5 @@
 """What a CurlTransport may be told, and how libcurl is told the same for every request."""
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -69,9 +68,3 @@ def configure(curl: pycurl.Curl, options: CurlOptions) -> None:
     curl.setopt(pycurl.TCP_NODELAY, 1)
     curl.setopt(pycurl.TCP_KEEPALIVE, 1)
     curl.setopt(pycurl.MAXAGE_CONN, max(1, round(options.idle_connection_age)))
-
-
-def open_socket(address: "pycurl.CurlSockAddr") -> int:
-    """A socket that libcurl owns from then on; it closes it by itself."""
-    opened = socket.socket(address.family, address.socktype, address.protocol)
-    return opened.detach()

@@ -1,18 +1,19 @@
 """One of libcurl's handles, used again and again, and the exchange that it carries just now."""
 
-from collections.abc import Callable
-
 import pycurl
 
 from adapters.curl.exchange import Exchange, header_lines, read_headers
 from adapters.curl.hasty import HastyServers
-from adapters.curl.options import CurlOptions, configure, open_socket
+from adapters.curl.options import CurlOptions, configure
 from adapters.curl.reasons import Failure, explain
+from adapters.curl.watch import SocketWatch
 from domain.http import AnswerLost, HttpResponse, Landed, NotSent, TransportBroken
 
 _FIRST_FINAL_STATUS = 200
 # As much as every idle handle may hold on to.
 _SMALL_BODY_BYTES = 16 * 1024
+# As much of a body as libcurl sends before it turns to other requests.
+_AT_ONCE_BYTES = 256 * 1024
 
 
 class Slot:
@@ -24,34 +25,35 @@ class Slot:
     same count is what separates NotSent from AnswerLost: whatever went wrong before the first
     call, no byte of the request had left.
 
-    A kept connection that has ended, as `has_ended` says of its local port, is not used: then the
+    A kept connection that has ended, as the watch says of its local port, is not used: then the
     first call is refused as well, and the exchange begins again on a fresh connection. To servers
     that are `hasty` to end connections every request has one of its own.
     """
 
-    def __init__(
-        self, options: CurlOptions, has_ended: Callable[[int], bool], hasty: HastyServers
-    ) -> None:
+    def __init__(self, options: CurlOptions, watch: SocketWatch, hasty: HastyServers) -> None:
         self._carried: Exchange | None = None
         self.curl = pycurl.Curl()
         self._options = options
-        self._has_ended = has_ended
+        self._watch = watch
         self._hasty = hasty
         self._stale = False
         self._fresh = False
         self._issued = 0
+        self._uploaded = 0
+        self._port = 0
         self._refused_address: str | None = None
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._room = 0
         self._timeout_seconds = 0.0
         self._url = ""
+        self._uploaded = 0
         configure(self.curl, options)
+        self.curl.setopt(pycurl.UPLOAD_BUFFERSIZE, _AT_ONCE_BYTES)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._before_issuing)
         self.curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
-        if options.allow_address is not None:
-            self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_connect)
+        self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._on_connect)
 
     def load(self, exchange: Exchange) -> None:
         """Make the handle ready for this exchange; the caller adds it to libcurl's multi handle.
@@ -79,6 +81,17 @@ class Slot:
         if exchange.timeout_seconds != self._timeout_seconds:
             self._set_timeout(exchange.timeout_seconds)
 
+    @property
+    def is_long(self) -> bool:
+        """Whether more than one look at libcurl is needed to send the body."""
+        return len(self._exchange().request.body or b"") > _AT_ONCE_BYTES
+
+    def has_sent_more(self) -> bool:
+        """Whether some of the body has been sent since this was last asked."""
+        before = self._uploaded
+        self._uploaded = self.curl.getinfo(pycurl.SIZE_UPLOAD_T)
+        return self._uploaded != before
+
     def renew(self) -> bool:
         """Make the handle ready to begin again, if only its connection's end kept it from issuing.
 
@@ -104,6 +117,7 @@ class Slot:
             # The handle would keep it alive until its next use.
             self.curl.setopt(pycurl.POSTFIELDS, b"")
         self._carried = None
+        self._watch.end(self._port, self)
         return exchange, outcome
 
     def abandon(self, end: NotSent | TransportBroken) -> tuple[Exchange, Landed]:
@@ -155,10 +169,11 @@ class Slot:
         self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(whole, connect))
 
     def _before_issuing(self, _ip: str, _local_ip: str, _port: int, local_port: int) -> int:
-        if not self._issued and not self._fresh and self._has_ended(local_port):
+        if not self._issued and not self._watch.begin(local_port, self) and not self._fresh:
             self._stale = True
             return pycurl.PREREQFUNC_ABORT
         self._issued += 1
+        self._port = local_port
         return pycurl.PREREQFUNC_OK if self._issued == 1 else pycurl.PREREQFUNC_ABORT
 
     def _on_body(self, chunk: bytes) -> int | None:
@@ -175,7 +190,7 @@ class Slot:
         if not self._is_allowed(ip, port):
             self._refused_address = f"{ip}:{port}"
             return pycurl.SOCKET_BAD
-        return open_socket(address)
+        return self._watch.open(address.family, address.socktype, address.protocol)
 
     def _is_allowed(self, ip: str, port: int) -> bool:
         allow = self._options.allow_address

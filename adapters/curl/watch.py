@@ -1,4 +1,4 @@
-"""Which sockets libcurl waits for, kept in the kernel's own set."""
+"""Which of libcurl's connections have something to say, and which have ended."""
 
 import os
 import select
@@ -7,138 +7,141 @@ import sys
 from contextlib import suppress
 from typing import Protocol
 
-import pycurl
-
-_IN, _OUT = select.POLLIN, select.POLLOUT
 # That the other side will send no more. Only Linux tells; elsewhere a connection that ends together
 # with an answer may be used once more before its end is seen.
 _HANGUP = getattr(select, "POLLRDHUP", 0)
 _ENDED = _HANGUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
-_EVENTS = {
-    pycurl.POLL_NONE: _HANGUP,
-    pycurl.POLL_IN: _HANGUP | _IN,
-    pycurl.POLL_OUT: _HANGUP | _OUT,
-    pycurl.POLL_INOUT: _HANGUP | _IN | _OUT,
-}
-
-
-def _selected(events: int) -> int:
-    selected = 0
-    if events & (_IN | select.POLLHUP):
-        selected |= pycurl.CSELECT_IN
-    if events & _OUT:
-        selected |= pycurl.CSELECT_OUT
-    if events & (select.POLLERR | select.POLLNVAL):
-        selected |= pycurl.CSELECT_ERR
-    return selected
-
-
-# What libcurl is told for each combination of what the kernel may say.
-_MASK = _IN | _OUT | select.POLLHUP | select.POLLERR | select.POLLNVAL
-_SELECTED = tuple(_selected(events) for events in range(_MASK + 1))
 
 
 class Poller(Protocol):
-    """What `select.epoll` and `Poll` have in common."""
+    """What the kernel's set of descriptors is asked through."""
 
-    def register(self, descriptor: int, events: int, /) -> None: ...
+    def register(self, descriptor: int, /) -> None: ...
 
-    def modify(self, descriptor: int, events: int, /) -> None:
-        """Raises FileNotFoundError for a descriptor that is not registered."""
+    def poll(self) -> list[tuple[int, int]]:
+        """What has happened, without waiting."""
 
-    def unregister(self, descriptor: int, /) -> None: ...
-
-    def poll(self, seconds: float, /) -> list[tuple[int, int]]: ...
+    def fileno(self) -> int | None:
+        """Becomes readable when something has; None where there is no such thing."""
 
     def close(self) -> None: ...
 
 
-class Poll:
-    """`select.poll`, in seconds: for systems without epoll, where no event loop can watch it."""
+class Epoll:
+    """Tells of each thing that happens once, so that nobody has to say when he waits for it."""
 
     def __init__(self) -> None:
-        poll = select.poll()
-        self.register = poll.register
-        self.modify = poll.modify
-        self.unregister = poll.unregister
-        self._poll = poll.poll
+        self._epoll = select.epoll()
+        self.fileno = self._epoll.fileno
+        self.close = self._epoll.close
 
-    def poll(self, seconds: float, /) -> list[tuple[int, int]]:
-        return self._poll(seconds * 1000)
+    def register(self, descriptor: int, /) -> None:
+        events = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+        self._epoll.register(descriptor, events)
+
+    def poll(self) -> list[tuple[int, int]]:
+        return self._epoll.poll(0)
+
+
+class Poll:
+    """`select.poll`: for systems without epoll, where no event loop can watch it."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+
+    def register(self, descriptor: int, /) -> None:
+        self._poll.register(descriptor, select.POLLIN)
+
+    def poll(self) -> list[tuple[int, int]]:
+        happened = self._poll.poll(0)
+        for descriptor, events in happened:
+            if events & select.POLLNVAL:
+                self._poll.unregister(descriptor)
+        return happened
+
+    def fileno(self) -> None:
+        return None
 
     def close(self) -> None:
         """There is nothing to give back."""
 
 
 def new_poller() -> Poller:
-    return select.epoll() if sys.platform == "linux" else Poll()
+    return Epoll() if sys.platform == "linux" else Poll()
 
 
 class SocketWatch:
-    """Knows which of libcurl's sockets are ready, and which kept connections have ended.
+    """Tells when libcurl has something to do, and which kept connections have ended.
 
-    `descriptor` becomes readable when there is something to say; None where there is no such thing.
-    `CurlMulti.select` would wait, and it overlooks descriptors from 1,024.
+    `descriptor` becomes readable when there is something; None where there is no such thing. Each
+    connection is registered once, when it is opened: libcurl's own account of the sockets that it
+    waits for changes several times in a request, and costs more than the request itself.
 
-    A kept connection leaves libcurl's set after each request and comes back with the next one. Its
-    registration is left in place, as idle: that saves one system call of about six a request, and
-    tells when the server ends the connection. libcurl itself looks for ended connections once a
-    second only, and a request that is written into one is in doubt. Whatever stirs an idle socket
-    counts as its end: a server says nothing that nobody asked for, unless it is goodbye.
+    libcurl looks for connections that have ended once a second only, and a request that is written
+    into one is in doubt. Whatever a server says while nothing was asked counts as the end as well:
+    it is goodbye, or it would be taken for the answer to the next request.
     """
 
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
-        self._idle: set[int] = set()
-        self._ending: set[int] = set()
-        self._ended_ports: set[int] = set()
-        self.descriptor = poller.fileno() if isinstance(poller, select.epoll) else None
+        # The local ports of sockets, as far as they are known yet.
+        self._ports: dict[int, int] = {}
+        # Whose request is under way, for each port of a connection that carried one.
+        self._busy: dict[int, object | None] = {}
+        self._ended: set[int] = set()
+        self.descriptor = poller.fileno()
 
-    def update(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
-        """libcurl's socket callback: it now waits for other events of this socket."""
-        if what == pycurl.POLL_REMOVE:
-            self._idle.add(descriptor)
-            if descriptor in self._ending:
-                self._let_go(descriptor)
-            return
-        self._idle.discard(descriptor)
-        events = _EVENTS[what]
-        try:
-            self._poller.modify(descriptor, events)
-        except FileNotFoundError:
-            self._poller.register(descriptor, events)
+    def open(self, family: int, kind: int, protocol: int) -> int:
+        """A new socket, which libcurl owns from then on; it closes it by itself."""
+        descriptor = socket.socket(family, kind, protocol).detach()
+        self._ports.pop(descriptor, None)
+        self._poller.register(descriptor)
+        return descriptor
 
-    def ready(self) -> list[tuple[int, int]]:
-        """The sockets that are ready, and for what (CSELECT_...)."""
-        ready = []
-        self._ending.clear()
-        for descriptor, events in self._poller.poll(0):
-            if descriptor not in self._idle:
-                if events & _ENDED:
-                    self._ending.add(descriptor)
-                ready.append((descriptor, _SELECTED[events & _MASK]))
-            elif events & (_IN | _ENDED):
-                self._let_go(descriptor)
-            else:
-                # It could still be written to, which says nothing.
-                self._poller.modify(descriptor, _EVENTS[pycurl.POLL_IN])
-        return ready
+    def look(self) -> None:
+        """Takes note of what has happened."""
+        ports, busy = self._ports, self._busy
+        for descriptor, events in self._poller.poll():
+            # Nearly always it is an answer that has come.
+            if events & _ENDED or busy.get(ports.get(descriptor, 0)) is None:
+                self._look_at(descriptor, events)
 
-    def has_ended(self, local_port: int) -> bool:
-        """Whether the kept connection from this port has ended. It is told once."""
-        if local_port not in self._ended_ports:
-            return False
-        self._ended_ports.discard(local_port)
-        return True
+    def begin(self, port: int, owner: object) -> bool:
+        """A request is about to leave from this local port; False where its connection has ended.
+
+        That is told once: a later connection may come from the same port.
+        """
+        self._busy[port] = owner
+        if port not in self._ended:
+            return True
+        self._ended.discard(port)
+        return False
+
+    def end(self, port: int, owner: object) -> None:
+        """The request from this port has come to its end; another may have begun there by now."""
+        if self._busy.get(port) is owner:
+            self._busy[port] = None
 
     def close(self) -> None:
         self._poller.close()
 
-    def _let_go(self, descriptor: int) -> None:
-        self._idle.discard(descriptor)
-        # OSError: it is none of the connections but a descriptor of libcurl's own, or closed.
-        with suppress(OSError):
-            self._poller.unregister(descriptor)
-            with socket.socket(fileno=os.dup(descriptor)) as kept:
-                if kept.family in (socket.AF_INET, socket.AF_INET6):
-                    self._ended_ports.add(kept.getsockname()[1])
+    def _look_at(self, descriptor: int, events: int) -> None:
+        # OSError: it is closed already.
+        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as one:
+            port = self._ports.get(descriptor)
+            if port is None:
+                # It has only just been connected, and the port may have been another's before.
+                port = self._ports[descriptor] = one.getsockname()[1]
+                self._ended.discard(port)
+            if port in self._busy and (events & _ENDED or self._speaks_unasked(port, one)):
+                self._ended.add(port)
+
+    def _speaks_unasked(self, port: int, one: socket.socket) -> bool:
+        """What has happened may be an answer that libcurl has read by now."""
+        if self._busy[port] is not None:
+            return False
+        try:
+            one.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        return True

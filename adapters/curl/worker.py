@@ -26,7 +26,12 @@ from domain.http import Landed, NotSent, TransportBroken
 End: TypeAlias = Callable[[], NotSent | TransportBroken]
 
 CLOSED = "the transport is closed"
-# Where the event loop cannot watch libcurl's sockets, they are looked at so often.
+# libcurl's clock is looked at no less often while requests are under way, and names that are being
+# resolved; where the event loop cannot watch the sockets, these are looked at as well.
+# So long for each request in flight libcurl is left alone before it is looked at again: at most an
+# eighth of the time goes into those that have nothing to say, and more of the others share a look.
+_REST_SECONDS = 4e-6
+_TICK_SECONDS = 0.02
 _LOOK_SECONDS = 0.002
 
 
@@ -44,18 +49,22 @@ class Worker:
         self._settled: list[tuple[Exchange, Landed]] = []
         self._watch = SocketWatch(poller)
         self._most = make_room(options.max_connections)
-        self._multi = _multi(self._most, self._watch)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, self._most)
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._most)
         # Made as they are needed: a thousand take 10 ms and 8 MB.
-        self._new_slot = partial(Slot, options, self._watch.has_ended, HastyServers())
+        self._new_slot = partial(Slot, options, self._watch, HastyServers())
         self._free: list[Slot] = []
         self._busy: dict[pycurl.Curl, Slot] = {}
+        # Those of them with long bodies.
+        self._long: set[Slot] = set()
         self._turn_is_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._ended_by: End | None = None
         self._descriptor = self._watch.descriptor
         if self._descriptor is not None:
-            self._loop.add_reader(self._descriptor, self._turn)
+            self._loop.add_reader(self._descriptor, self._on_news)
 
     def submit(self, exchange: Exchange) -> None:
         if self._ended_by is not None:
@@ -81,6 +90,12 @@ class Worker:
             self._turn_is_due = True
             self._loop.call_soon(self._turn)
 
+    def _on_news(self) -> None:
+        self._watch.look()
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            self._loop.call_later(_REST_SECONDS * len(self._busy), self._turn)
+
     def _turn(self) -> None:
         self._turn_is_due = False
         if self._ended_by is not None:
@@ -93,16 +108,23 @@ class Worker:
         self._look_if_idle()
 
     def _go_on(self) -> None:
+        self._admit()
         # The sockets come first: a connection that ended together with its answer is not for the
         # next request.
-        for descriptor, events in self._watch.ready():
-            self._multi.socket_action(descriptor, events)
-        self._collect()
-        self._admit()
-        if self._multi.timeout() == 0:
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._collect()
+        self._watch.look()
+        # libcurl goes through all that is under way, which takes half a microsecond for each that
+        # has nothing to say: to be told of the others one by one takes longer.
+        self._multi.perform()
+        if self._collect() or self._is_due_again():
+            self._turn_soon()
         self._set_timer()
+
+    def _is_due_again(self) -> bool:
+        """Whether there is something to do that no socket tells of."""
+        # A list: each of them is to be asked. One that sends no more is told of by its socket.
+        sending = [slot.has_sent_more() for slot in self._long]
+        admitting = self._waiting and self._has_room()
+        return any(sending) or bool(admitting) or self._multi.timeout() == 0
 
     def _has_room(self) -> bool:
         return len(self._busy) < self._most
@@ -127,36 +149,27 @@ class Worker:
             slot.curl.close()
             raise
         self._busy[slot.curl] = slot
+        if slot.is_long:
+            self._long.add(slot)
 
     def _set_timer(self) -> None:
         """The next turn, if nothing else brings one about before."""
-        milliseconds = self._multi.timeout()
-        if milliseconds == 0 or (self._waiting and self._has_room()):
-            self._turn_soon()
-        if self._descriptor is None and self._busy:
-            at = self._loop.time() + _LOOK_SECONDS
-        elif milliseconds > 0:
-            at = self._loop.time() + milliseconds / 1000
-        else:
-            return
-        if self._timer is None or at < self._timer.when():
-            self._cancel_timer()
-            self._timer = self._loop.call_at(at, self._on_time)
+        if self._timer is None and self._busy:
+            seconds = _LOOK_SECONDS if self._descriptor is None else _TICK_SECONDS
+            self._timer = self._loop.call_later(seconds, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None
-        if self._ended_by is None:
-            # Ignored where libcurl's own clock is a little behind; then it names another time.
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._turn()
+        self._turn()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _collect(self) -> None:
-        more = 1
+    def _collect(self) -> bool:
+        """Whether one of those that had ended begins again."""
+        begins_again, more = False, 1
         while more:
             more, answered, failed = self._multi.info_read()
             for curl in answered:
@@ -165,12 +178,15 @@ class Worker:
                 if self._busy[curl].renew():
                     self._multi.remove_handle(curl)
                     self._multi.add_handle(curl)
+                    begins_again = True
                 else:
                     self._unload(curl, code, message)
+        return begins_again
 
     def _unload(self, curl: pycurl.Curl, code: int, message: str) -> None:
         self._multi.remove_handle(curl)
         slot = self._busy[curl]
+        self._long.discard(slot)
         self._settled.append(slot.unload(code, message))
         del self._busy[curl]
         self._free.append(slot)
@@ -210,11 +226,3 @@ class Worker:
         self._busy.clear()
         self._watch.close()
         self._tell()
-
-
-def _multi(connections: int, watch: SocketWatch) -> pycurl.CurlMulti:
-    multi = pycurl.CurlMulti()
-    multi.setopt(pycurl.M_MAXCONNECTS, connections)
-    multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
-    multi.setopt(pycurl.M_SOCKETFUNCTION, watch.update)
-    return multi

@@ -4,14 +4,13 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
-import pycurl
 import pytest
 import pytest_asyncio
 
 from adapters.curl import CurlOptions, CurlTransport
-from adapters.curl.watch import Poll, SocketWatch, new_poller
+from adapters.curl.watch import Poll, Poller, SocketWatch, new_poller
 from domain.http import AnswerLost, HttpRequest, NotSent
 from tests.adapters.transport_server import (
     OK,
@@ -215,58 +214,94 @@ async def test_descriptors_beyond_1024_are_no_trouble(server: RawServer) -> None
 
 @pytest.mark.parametrize("make_poller", [new_poller, Poll])
 class TestSocketWatch:
-    async def test_it_says_which_socket_is_ready_and_for_what(
-        self, make_poller: type[Poll]
+    @pytest.fixture
+    def watch(self, make_poller: Callable[[], Poller]) -> Iterator[SocketWatch]:
+        made = SocketWatch(make_poller())
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def pair(self, watch: SocketWatch) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """A connection that the watch opened, and its other end."""
+        kept = socket.socket(fileno=watch.open(socket.AF_INET, socket.SOCK_STREAM, 0))
+        with socket.create_server(("127.0.0.1", 0)) as listener, kept:
+            kept.connect(listener.getsockname())
+            kept.setblocking(False)
+            peer, _ = listener.accept()
+            with peer:
+                watch.look()
+                yield kept, peer
+
+    async def test_a_connection_that_ends_while_nothing_is_asked_is_not_to_be_used_again(
+        self, watch: SocketWatch, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        watch = SocketWatch(make_poller())
-        readable, writer = os.pipe()
-        os.write(writer, b"x")
-        update(watch, pycurl.POLL_IN, readable)
-        update(watch, pycurl.POLL_OUT, writer)
-
-        assert sorted(watch.ready()) == sorted(
-            [(readable, pycurl.CSELECT_IN), (writer, pycurl.CSELECT_OUT)]
-        )
-        close(watch, readable, writer)
-
-    async def test_a_socket_that_libcurl_no_longer_waits_for_is_not_ready(
-        self, make_poller: type[Poll]
-    ) -> None:
-        watch = SocketWatch(make_poller())
-        readable, writer = os.pipe()
-        update(watch, pycurl.POLL_IN, readable)
-        update(watch, pycurl.POLL_REMOVE, readable)
-        os.write(writer, b"x")
-
-        assert watch.ready() == watch.ready() == []
-        update(watch, pycurl.POLL_IN, readable)
-        assert watch.ready() == [(readable, pycurl.CSELECT_IN)]
-        close(watch, readable, writer)
-
-    async def test_it_knows_once_that_a_kept_connection_has_ended(
-        self, make_poller: type[Poll]
-    ) -> None:
-        watch = SocketWatch(make_poller())
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            kept = socket.create_connection(listener.getsockname())
-            peer, (_, port) = listener.accept()
-        update(watch, pycurl.POLL_OUT, kept.fileno())
-        update(watch, pycurl.POLL_REMOVE, kept.fileno())
-
+        kept, peer = pair
+        port = kept.getsockname()[1]
+        assert watch.begin(port, self)
+        watch.end(port, self)
+        watch.look()
         # That it could be written to is no end.
-        assert (watch.ready(), watch.has_ended(port)) == ([], False)
+        assert watch.begin(port, self)
+        watch.end(port, self)
+
         peer.close()
-        assert (watch.ready(), watch.has_ended(port)) == ([], True)
-        assert (watch.ready(), watch.has_ended(port)) == ([], False)
-        close(watch)
-        kept.close()
+        watch.look()
 
+        assert not watch.begin(port, self)
+        # It is told once: another connection may come from there.
+        assert watch.begin(port, self)
 
-def update(watch: SocketWatch, what: int, descriptor: int) -> None:
-    watch.update(what, descriptor, pycurl.CurlMulti(), None)
+    async def test_an_answer_is_no_end(
+        self, watch: SocketWatch, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        kept, peer = pair
+        port = kept.getsockname()[1]
+        watch.begin(port, self)
+        peer.send(b"an answer")
+        watch.look()
+        assert kept.recv(100) == b"an answer"
+        watch.end(port, self)
+        watch.look()
 
+        assert watch.begin(port, self)
 
-def close(watch: SocketWatch, *descriptors: int) -> None:
-    watch.close()
-    for descriptor in descriptors:
-        os.close(descriptor)
+    async def test_an_answer_that_was_read_before_its_news_came_is_no_end(
+        self, watch: SocketWatch, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        kept, peer = pair
+        port = kept.getsockname()[1]
+        watch.begin(port, self)
+        peer.send(b"an answer")
+        assert kept.recv(100) == b"an answer"
+        watch.end(port, self)
+        watch.look()
+
+        assert watch.begin(port, self)
+
+    async def test_what_is_said_unasked_is_the_end(
+        self, watch: SocketWatch, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        kept, peer = pair
+        port = kept.getsockname()[1]
+        watch.begin(port, self)
+        watch.end(port, self)
+        peer.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        watch.look()
+
+        assert not watch.begin(port, self)
+
+    async def test_the_next_request_of_a_connection_may_begin_before_the_last_has_been_collected(
+        self, watch: SocketWatch, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        kept, peer = pair
+        port = kept.getsockname()[1]
+        first, second = object(), object()
+        watch.begin(port, first)
+        watch.begin(port, second)
+        watch.end(port, first)
+        peer.send(b"the answer to the second")
+        watch.look()
+        watch.end(port, second)
+        assert kept.recv(100)
+
+        assert watch.begin(port, first)
