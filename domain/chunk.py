@@ -13,7 +13,7 @@ worker is gone, it is in doubt.
 Everything here is a function of its arguments: the adapters store a chunk, they do not think.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
@@ -126,16 +126,19 @@ class Chunk:
     def first(self) -> int:
         return self.number * CHUNK_SIZE
 
-    def open_ordinals(self) -> Iterator[int]:
+    def open_ordinals(self) -> Iterable[int]:
         """The ordinals without an outcome, ascending."""
         return ordinals_of(self.open, self.first)
 
-    def unformed_ordinals(self) -> Iterator[int]:
+    def unformed_ordinals(self) -> Iterable[int]:
         """The open ordinals that no request has been formed for, ascending."""
-        formed = bits_of((o for r in self.requests for o in r.ordinals), self.first)
-        return ordinals_of(self.open & ~formed, self.first)
+        return ordinals_of(self._unformed(), self.first)
 
-    def unposted_ordinals(self) -> Iterator[int]:
+    def _unformed(self) -> int:
+        formed = bits_of((o for r in self.requests for o in r.ordinals), self.first)
+        return self.open & ~formed
+
+    def unposted_ordinals(self) -> Iterable[int]:
         """The open ordinals that have certainly not reached the ESP, ascending."""
         posted = bits_of((o for r in self.in_doubt() for o in r.ordinals), self.first)
         return ordinals_of(self.open & ~posted, self.first)
@@ -207,7 +210,7 @@ class Chunk:
 
     def not_before(self) -> float:
         """When (epoch seconds) a later run of this chunk has something to do."""
-        if any(True for _ in self.unformed_ordinals()):
+        if self._unformed():
             return 0.0
         return min((r.not_before for r in self.requests), default=0.0)
 
@@ -238,8 +241,13 @@ def bits_of(ordinals: Iterable[int], first: int) -> int:
     return bits
 
 
-def ordinals_of(bits: int, first: int) -> Iterator[int]:
-    while bits:
-        low = bits & -bits
-        yield first + low.bit_length() - 1
-        bits ^= low
+def ordinals_of(bits: int, first: int) -> Iterable[int]:
+    """The set of these bits as ordinals, ascending."""
+    if not bits:
+        return ()
+    lowest = (bits & -bits).bit_length() - 1
+    run = bits >> lowest
+    if not run & (run + 1):
+        # Neighbours, as in a chunk that nothing has happened to: no bit by bit.
+        return range(first + lowest, first + lowest + run.bit_length())
+    return [first + place for place, bit in enumerate(reversed(f"{bits:b}")) if bit == "1"]

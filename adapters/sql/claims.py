@@ -12,6 +12,7 @@ from adapters.sql.prepared import Prepared
 from adapters.sql.recipients_codec import decode
 from adapters.sql.schema import LARGE_LANE, SMALL_LANE
 from adapters.sql.steps import own_ordinals
+from adapters.sql.work import Known
 from domain.campaign import CampaignState, DeliveryGuarantee
 from domain.chunk import ChunkState
 from domain.circuit import LONGEST_WAIT
@@ -31,8 +32,11 @@ class Lease(NamedTuple):
     busy: tuple[int, ...]
 
 
-def claims_of(connection: Connection, *, lease: Lease, limit: int, now: float) -> list[Claim]:
-    claims: list[Claim] = []
+def claims_of(
+    connection: Connection, *, lease: Lease, limit: int, now: float
+) -> list[tuple[Claim, Known]]:
+    """The claims, and the chunks of them as they are stored."""
+    claims: list[tuple[Claim, Known]] = []
     while len(claims) < limit:
         found = next_due(connection, lease=lease, now=now)
         if found is None:
@@ -140,18 +144,19 @@ _CLAIMED = Prepared(
 )
 
 
-def _claim(connection: Connection, row: Row[Any]) -> Claim:
+def _claim(connection: Connection, row: Row[Any]) -> tuple[Claim, Known]:
     this = {"this_campaign": row.campaign_number, "this_chunk": row.number}
     claimed = _CLAIMED.execute(connection, this).one()
     chunk = read_chunk(claimed)
-    settled = own_ordinals(connection, chunk).intersection(chunk.open_ordinals())
-    return Claim(
+    own = own_ordinals(connection, chunk)
+    claim = Claim(
         chunk=chunk,
         provider_id=claimed.provider_id,
         guarantee=DeliveryGuarantee(claimed.guarantee),
         content=decode_content(claimed.envelope, claimed.content),
         send_before=claimed.send_before,
         recipients=decode(claimed.people),
-        settled=frozenset(settled),
+        settled=frozenset(own.intersection(chunk.open_ordinals())),
         is_small=claimed.lane == SMALL_LANE,
     )
+    return claim, Known(chunk, claimed.revision, own)

@@ -48,7 +48,9 @@ class SqlWorkQueue:
         # Most looks find nothing, and nobody has to wait for them.
         if await self._database.read(partial(next_due, lease=lease, now=now)) is None:
             return []
-        return await self._database.write(partial(claims_of, lease=lease, limit=limit, now=now))
+        found = await self._database.write(partial(claims_of, lease=lease, limit=limit, now=now))
+        self._known.update((claim.chunk.key[:2], known) for claim, known in found)
+        return [claim for claim, _ in found]
 
     async def renew(self, worker: str, *, lease_seconds: float) -> None:
         until = self._database.clock.now() + lease_seconds

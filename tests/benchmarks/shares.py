@@ -26,8 +26,8 @@ _EVERY_SECONDS = 0.001
 _MOST_ELSEWHERE = 0.25
 _ROW = "<td>Text and &quot;markup&quot;</td>\n" * 650
 LOADS = {
-    "shared": Load(40_000, '<p>Grüße &amp; "alle"</p>\n' + _ROW, batch=1_000),
-    "personal": Load(40_000, '<p>Grüße, $$name &amp; "alle"</p>\n' + _ROW, batch=1_000),
+    "shared": Load(150_000, '<p>Grüße &amp; "alle"</p>\n' + _ROW, batch=1_000),
+    "personal": Load(150_000, '<p>Grüße, $$name &amp; "alle"</p>\n' + _ROW, batch=1_000),
 }
 _PLACES = {"/domain/rendering.py": "rendering", "/adapters/curl/worker.py": "posting"}
 
