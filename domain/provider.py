@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from domain.answer_mapping import AnswerMapping
 from domain.circuit import CLOSED, Circuit
+from domain.webhook_mapping import WebhookMapping
 
 
 class RequestType(StrEnum):
@@ -26,6 +28,41 @@ class BasicAuthentication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwsSignature:
+    """AWS Signature Version 4 of every request, made when it is sent."""
+
+    region: str
+    service: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """What `$$secret.NAME` stands for, the same for all messages and never shown again."""
+
+    name: str
+    value: str = field(repr=False)
+
+
+class BodyEncoding(StrEnum):
+    """What the template's JSON is turned into; with the others it is one object of fields."""
+
+    JSON = "JSON"
+    FORM = "FORM"
+    MULTIPART = "MULTIPART"
+
+
+class EmptyValues(StrEnum):
+    """What becomes of a value in the body that is a placeholder without content."""
+
+    BLANK = "BLANK"
+    OMIT = "OMIT"
+    """It is left out, and with it the object or array that holds nothing else."""
+    NULL = "NULL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """A header of every request; the value of a `secret` one is never shown again."""
 
@@ -42,10 +79,16 @@ class QueryParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """How many messages share a request: at most `max_messages`, and `max_bytes` of body if set."""
+    """How many messages share a request: at most `max_messages`, and `max_bytes` of body if set.
+
+    `max_addresses` counts recipients, cc and bcc of all of them. With `group` placeholders outside
+    of the messages are replaced as well, and only messages with equal values there share a request.
+    """
 
     max_messages: int
     max_bytes: int | None = None
+    max_addresses: int | None = None
+    group: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +140,14 @@ class ProviderConfig:
     preference_center: PreferenceCenter = PreferenceCenter()
     limits: Limits = Limits()
     idempotency_key: IdempotencyKey = IdempotencyKey()
+    aws_signature: AwsSignature | None = None
+    secrets: tuple[Secret, ...] = ()
+    body_encoding: BodyEncoding = BodyEncoding.JSON
+    empty_values: EmptyValues = EmptyValues.BLANK
+    # The ESP has subject and HTML already, and the template need not hold them.
+    stored_template: bool = False
+    answer: AnswerMapping = AnswerMapping()
+    webhook: WebhookMapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
