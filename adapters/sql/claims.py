@@ -1,5 +1,7 @@
 """How a worker comes to a chunk: which one's turn it is, and what it needs to know of it."""
 
+import logging
+import zlib
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Float, Row, Select, and_, bindparam, func, or_, select, update
@@ -18,6 +20,8 @@ from domain.chunk import ChunkState
 from domain.circuit import LONGEST_WAIT
 from domain.retry import MAX_RETRY_AFTER_SECONDS
 from services.ports import MOST_BUSY, Claim
+
+_log = logging.getLogger(__name__)
 
 _chunks, _campaigns, _providers = schema.chunks, schema.campaigns, schema.providers
 _contents, _recipients = schema.contents, schema.recipients
@@ -42,8 +46,28 @@ def claims_of(
         if found is None:
             break
         _take(connection, found, lease, now)
-        claims.append(_claim(connection, found))
+        try:
+            claims.append(_claim(connection, found))
+        except (zlib.error, ValueError, TypeError) as error:
+            _set_aside(connection, found, error)
     return claims
+
+
+def _set_aside(connection: Connection, row: Row[Any], error: Exception) -> None:
+    """Pauses the campaign of a chunk that cannot be read: one worker after the other would end."""
+    # What the error says may be a person's data; its type is not.
+    reason = (
+        f"chunk {row.number} cannot be read from the database: {type(error).__name__}; "
+        "restore its rows in recipients and contents from a backup, and resume the campaign"
+    )
+    campaign = _campaigns.c.number == row.campaign_number
+    paused = {"state": CampaignState.PAUSED.value, "state_reason": reason}
+    connection.execute(update(_campaigns).where(campaign).values(paused))
+    let_go = {"state": int(ChunkState.READY), "worker": "", "lease_until": 0.0}
+    this = (_chunks.c.campaign_number == row.campaign_number) & (_chunks.c.number == row.number)
+    connection.execute(update(_chunks).where(this).values(let_go))
+    facts = {"campaign": row.campaign_number, "chunk": row.number}
+    _log.error("campaign paused: a chunk of it cannot be read", extra=facts)
 
 
 def _due_chunk() -> Select[Any]:
