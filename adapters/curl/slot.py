@@ -47,7 +47,6 @@ class Slot:
         self._room = 0
         self._timeout_seconds = 0.0
         self._url = ""
-        self._uploaded = 0
         configure(self.curl, options)
         self.curl.setopt(pycurl.UPLOAD_BUFFERSIZE, _AT_ONCE_BYTES)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._before_issuing)

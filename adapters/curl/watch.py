@@ -1,10 +1,10 @@
 """Which of libcurl's connections have something to say, and which have ended."""
 
-import os
 import select
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 # That the other side will send no more. Only Linux tells; elsewhere a connection that ends together
@@ -70,6 +70,16 @@ def new_poller() -> Poller:
     return Epoll() if sys.platform == "linux" else Poll()
 
 
+@contextmanager
+def _borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """libcurl's socket, which stays open; without a copy, for which there may be no descriptor."""
+    one = socket.socket(fileno=descriptor)
+    try:
+        yield one
+    finally:
+        one.detach()
+
+
 class SocketWatch:
     """Tells when libcurl has something to do, and which kept connections have ended.
 
@@ -126,8 +136,8 @@ class SocketWatch:
         self._poller.close()
 
     def _look_at(self, descriptor: int, events: int) -> None:
-        # OSError: it is closed already.
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as one:
+        # OSError: it is closed already, or by now something else that is no socket.
+        with suppress(OSError), _borrowed(descriptor) as one:
             port = self._ports.get(descriptor)
             if port is None:
                 # It has only just been connected, and the port may have been another's before.

@@ -26,11 +26,11 @@ from domain.http import Landed, NotSent, TransportBroken
 End: TypeAlias = Callable[[], NotSent | TransportBroken]
 
 CLOSED = "the transport is closed"
-# libcurl's clock is looked at no less often while requests are under way, and names that are being
-# resolved; where the event loop cannot watch the sockets, these are looked at as well.
 # So long for each request in flight libcurl is left alone before it is looked at again: at most an
 # eighth of the time goes into those that have nothing to say, and more of the others share a look.
 _REST_SECONDS = 4e-6
+# libcurl's clock is looked at no less often while requests are under way, and names that are being
+# resolved; where the event loop cannot watch the sockets, these are looked at as well.
 _TICK_SECONDS = 0.02
 _LOOK_SECONDS = 0.002
 
@@ -160,7 +160,10 @@ class Worker:
 
     def _on_time(self) -> None:
         self._timer = None
-        self._turn()
+        # The turn that is due sets the timer anew. Another would have a successor of its own, and
+        # those of a long body would become more and more.
+        if not self._turn_is_due:
+            self._turn()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

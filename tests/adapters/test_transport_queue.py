@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -177,6 +178,35 @@ async def test_where_no_event_loop_can_watch_the_sockets_they_are_looked_at(
     assert len(server.received) == 40
 
 
+class CountingPoll(Poll):
+    """It is asked once for each look at libcurl, since no event loop watches it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def poll(self) -> list[tuple[int, int]]:
+        self.asked += 1
+        return super().poll()
+
+
+async def test_a_long_body_leaves_the_event_loop_to_others(server: RawServer) -> None:
+    poller = CountingPoll()
+    transport = CurlTransport(CurlOptions(user_agent="x"), new_poller=lambda: poller)
+    request = HttpRequest(method="POST", url=server.url(), body=bytes(20_000_000))
+    send = asyncio.create_task(transport.send(request, timeout_seconds=PATIENT))
+    looks: list[int] = []
+
+    while not send.done():
+        before = poller.asked
+        await asyncio.sleep(0)
+        looks.append(poller.asked - before)
+    await transport.close()
+
+    # One of them may be the timer's.
+    assert 1 <= max(looks) <= 2
+
+
 async def test_descriptors_are_given_back(server: RawServer) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
@@ -305,3 +335,17 @@ class TestSocketWatch:
         assert kept.recv(100)
 
         assert watch.begin(port, first)
+
+    async def test_a_file_in_the_place_of_a_connection_that_is_closed_costs_no_descriptors(
+        self, watch: SocketWatch, tmp_path: Path
+    ) -> None:
+        descriptor = watch.open(socket.AF_INET, socket.SOCK_STREAM, 0)
+        (tmp_path / "file").touch()
+        with (tmp_path / "file").open() as file:
+            os.dup2(file.fileno(), descriptor)
+            before = len(os.listdir("/proc/self/fd"))
+            watch.look()
+            after = len(os.listdir("/proc/self/fd"))
+            os.close(descriptor)
+
+        assert after == before
