@@ -1,12 +1,26 @@
-"""The body template of a provider: read once, and turned into what rendering has to fill in."""
+"""The body template of a provider: read once, and turned into a tree of what rendering fills in.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+Beside placeholders, an object with one key of these is an operator:
+
+    {"$json": X}          the compact JSON of X, as a string
+    {"$each": X}          alone in an array: X for every message of the request
+    {"$each": {"k": X}}   elsewhere: an object with these members for every message
+
+Without any `$each` a batched template repeats the outermost array that holds `$$To`.
+
+Where empty values are left out, an object goes with them if every placeholder in it came out empty,
+whatever else it holds, and an array if nothing is left in it; a message never does.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import orjson
 
+from domain.address_lists import Repeats, addressed, repeats_in
 from domain.errors import InvalidRequest, Violation
+from domain.forms import template_parts
 from domain.jsonc import (
     Array,
     JsonSyntaxError,
@@ -19,51 +33,99 @@ from domain.jsonc import (
     parse,
 )
 from domain.prototypes import Counter, counters
-from domain.replacements import Placeholder, parts, placeholders
+from domain.provider import ProviderConfig
+from domain.replacements import Part, Placeholder
+
+EACH, JSON = "$each", "$json"
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """A placeholder within a string: its value is text."""
+class Fixed:
+    """JSON as it goes out."""
 
-    name: str
+    json: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """A string that is nothing but a placeholder: its value keeps its JSON type."""
+class Text:
+    """A string with placeholders in it, or one that is nothing but a placeholder."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """An element of an array that stands there once for each address of `name`, cc or bcc."""
 
     name: str
+    element: "Spec"
 
 
-# Bytes are JSON as it goes out.
-Token: TypeAlias = bytes | Inside | Whole | Counter
-
-# Marks the place of the messages: JSON writes this character as an escape, so it stands nowhere.
-_HOLE = b"\x00"
+@dataclass(frozen=True, slots=True)
+class Items:
+    items: "tuple[Spec | Copies, ...]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyTemplate:
-    """A body is `opening`, the messages with commas between them, and `closing`.
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of an object, whose keys may hold placeholders.
 
-    Without batching there is one message and it is the whole body.
+    `keyed` ones are what one message adds to an object that all messages share.
     """
 
-    opening: bytes
-    message: tuple[Token, ...]
-    closing: bytes
+    members: "tuple[tuple[Text, Spec], ...]"
+    keyed: bool = False
 
 
-def compile_body(parameters: str, *, batched: bool) -> BodyTemplate:
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """JSON within a JSON string."""
+
+    inner: "Spec"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Where the messages stand, each as `BodyTemplate.messages[index]` says, with commas between.
+
+    `brackets` are those of the array or object around them.
+    """
+
+    index: int
+    brackets: bytes
+
+
+Spec: TypeAlias = Fixed | Text | Items | Members | Nested | Hole | Counter
+
+
+# Its text would show the secrets in it.
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BodyTemplate:
+    """A body is `frame`, with the messages of a request in its holes.
+
+    Without batching the whole body is the one message: its hole has no brackets.
+    """
+
+    frame: Spec
+    messages: tuple[Spec, ...]
+
+
+def compile_body(config: ProviderConfig) -> BodyTemplate:
     """The template that a POST provider's `parameters` hold; raises InvalidRequest."""
-    root = read(parameters)
-    if not batched:
-        return BodyTemplate(opening=b"", message=_message(root, {}), closing=b"")
-    array = batch_array(root)
-    opening, closing = _around(root, array)
-    message = _message(array.items[0], counters(array.items))
-    return BodyTemplate(opening=opening, message=message, closing=closing)
+    root = read(config.parameters)
+    secrets = {secret.name: secret.value for secret in config.secrets}
+    compiler = _Compiler(secrets, repeats_in(root))
+    if holds_each(root):
+        literal = config.batch is not None and not config.batch.group
+        frame = compiler.spec(root, literal=literal)
+    elif config.batch is None:
+        frame = compiler.hole(compiler.spec(root), b"")
+    else:
+        array = batch_array(root)
+        compiler.counting = counters(array.items)
+        compiler.array = array.where
+        frame = compiler.spec(root, literal=not config.batch.group)
+    return BodyTemplate(frame=frame, messages=tuple(compiler.messages))
 
 
 def read(parameters: str) -> Array | Object:
@@ -77,6 +139,23 @@ def read(parameters: str) -> Array | Object:
     if not isinstance(root, Array | Object):
         raise _invalid("NOT_OBJECT_OR_ARRAY", "the template must be a JSON object or array")
     return root
+
+
+def operand(node: Node, operator: str) -> Node | None:
+    """What the operator is applied to, where the node is nothing but this operator."""
+    if isinstance(node, Object) and len(node.members) == 1 and node.members[0][0].value == operator:
+        return node.members[0][1]
+    return None
+
+
+def each_of(node: Node) -> Node | None:
+    """What stands here for every message: the operand of an `$each`, alone in an array or not."""
+    only = node.items[0] if isinstance(node, Array) and len(node.items) == 1 else node
+    return operand(only, EACH)
+
+
+def holds_each(node: Node) -> bool:
+    return operand(node, EACH) is not None or any(map(holds_each, children(node)))
 
 
 def batch_array(root: Node) -> Array:
@@ -101,73 +180,85 @@ def _around_to(node: Node, outermost: Array | None) -> Iterator[Array]:
     """For each `$$To` in an array, the outermost array that it is in."""
     if outermost is None and isinstance(node, Array):
         outermost = node
-    if outermost is not None and _holds_to(node):
+    if outermost is not None and "To" in addressed(node):
         yield outermost
     for child in children(node):
         yield from _around_to(child, outermost)
 
 
-def _holds_to(node: Node) -> bool:
-    return isinstance(node, String) and "To" in placeholders(node.value)
+class _Compiler:
+    """Turns nodes into specs; `messages` are what it found to stand there for every message."""
 
+    def __init__(self, secrets: Mapping[str, str], repeats: Repeats) -> None:
+        self.messages: list[Spec] = []
+        # Without any `$each`: the place of the batch array, and the numbers that count within it.
+        self.array: Where | None = None
+        self.counting: Mapping[Where, Counter] = {}
+        self._secrets = secrets
+        self._repeats = repeats
 
-def _message(node: Node, counting: Mapping[Where, Counter]) -> tuple[Token, ...]:
-    return tuple(_write(node, _replaced, counting))
+    def hole(self, message: Spec, brackets: bytes) -> Hole:
+        self.messages.append(message)
+        return Hole(len(self.messages) - 1, brackets)
 
+    def spec(self, node: Node, *, literal: bool = False) -> Spec:
+        """`literal`: nothing is replaced here but secrets, and within messages."""
+        if node.where in self.counting:
+            return self.counting[node.where]
+        if node.where == self.array and isinstance(node, Array):
+            return self.hole(self.spec(node.items[0]), b"[]")
+        each = each_of(node)
+        if each is not None:
+            return self._each(node, each)
+        inner = operand(node, JSON)
+        if inner is not None:
+            return Nested(self.spec(inner, literal=literal))
+        match node:
+            case Scalar():
+                return Fixed(node.lexeme.encode())
+            case String():
+                return self._string(node.value, literal)
+            case Array():
+                return self._items(node, literal)
+            case Object():
+                return self._members(node, literal)
 
-def _around(root: Node, array: Array) -> tuple[bytes, bytes]:
-    """What stands before the first and after the last message, brackets and all, as literals."""
-    tokens = _write(root, _literal, {array.where: _HOLE})
-    before, after = b"".join(token for token in tokens if isinstance(token, bytes)).split(_HOLE)
-    return before + b"[", b"]" + after
+    def _each(self, node: Node, each: Node) -> Hole:
+        if isinstance(node, Array):
+            return self.hole(self.spec(each), b"[]")
+        if not isinstance(each, Object):
+            raise _invalid("EACH_NOT_POSSIBLE", f"{each.where} must be an object")
+        members = self._members(each, literal=False)
+        return self.hole(Members(members.members, keyed=True), b"{}")
 
+    def _items(self, array: Array, literal: bool) -> Items:
+        names = [None] * len(array.items) if literal else self._repeats[array.where]
+        return Items(
+            tuple(
+                self.spec(item, literal=literal)
+                if name is None
+                else Copies(name, self.spec(item, literal=literal))
+                for item, name in zip(array.items, names, strict=True)
+            )
+        )
 
-def _write(
-    node: Node,
-    string: Callable[[str], Iterable[Token]],
-    special: Mapping[Where, Token],
-) -> Iterator[Token]:
-    """The compact JSON of a tree; `special` stands in for the nodes at its places."""
-    if node.where in special:
-        yield special[node.where]
-        return
-    match node:
-        case Scalar():
-            yield node.lexeme.encode()
-        case String():
-            yield from string(node.value)
-        case Array():
-            yield b"["
-            for i, item in enumerate(node.items):
-                yield b"," if i else b""
-                yield from _write(item, string, special)
-            yield b"]"
-        case Object():
-            yield b"{"
-            for i, (key, value) in enumerate(node.members):
-                yield (b"," if i else b"") + orjson.dumps(key.value) + b":"
-                yield from _write(value, string, special)
-            yield b"}"
+    def _members(self, node: Object, literal: bool) -> Members:
+        return Members(
+            tuple(
+                (Text(self._parts(key.value, literal)), self.spec(value, literal=literal))
+                for key, value in node.members
+            )
+        )
 
+    def _string(self, text: str, literal: bool) -> Fixed | Text:
+        parts = self._parts(text, literal)
+        if any(isinstance(part, Placeholder) for part in parts):
+            return Text(parts)
+        return Fixed(orjson.dumps("".join(map(str, parts))))
 
-def _literal(text: str) -> Iterator[Token]:
-    yield orjson.dumps(text)
-
-
-def _replaced(text: str) -> Iterator[Token]:
-    match parts(text):
-        case (Placeholder(name),):
-            yield Whole(name)
-        case cut:
-            yield b'"'
-            for part in cut:
-                yield escaped(part) if isinstance(part, str) else Inside(part.name)
-            yield b'"'
-
-
-def escaped(text: str) -> bytes:
-    """What stands between the quotes of a JSON string; pieces may be escaped one by one."""
-    return orjson.dumps(text)[1:-1]
+    def _parts(self, text: str, literal: bool) -> tuple[Part, ...]:
+        parts = template_parts(text, self._secrets)
+        return tuple(map(str, parts)) if literal else parts
 
 
 def _invalid(reason: str, message: str) -> InvalidRequest:

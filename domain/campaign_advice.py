@@ -16,7 +16,8 @@ def advise(content: Content, config: ProviderConfig) -> list[Advice]:
 def _not_in_template(content: Content, config: ProviderConfig) -> Iterator[Advice]:
     """What the caller gives and no template asks for, so that it would silently not be sent."""
     held = set(placeholders(config.parameters))
-    for text in (*(h.value for h in config.headers), *(q.value for q in config.query_parameters)):
+    values = (*(h.value for h in config.headers), *(q.value for q in config.query_parameters))
+    for text in (config.http_endpoint, *values):
         held.update(placeholders(text))
     fields = (
         ("reply_to", content.reply_to, "ReplyToAddress"),

@@ -65,10 +65,10 @@ def check_complete(content: Content, config: ProviderConfig) -> list[Violation]:
     """What is missing of a content that has had `apply_defaults`.
 
     Every template holds `$$Subject`, `$$FromName` and `$$FromAddress`, and every POST `$$HTML`: a
-    message without one of them would reach people with a blank in its place.
+    message without one of them would reach people with a blank in its place. Subject and HTML may
+    be in a template that the ESP keeps.
     """
     needed = [
-        ("subject", content.subject, "give the subject line"),
         ("from_name", content.from_name, "give it, or a default_from_name to the provider"),
         (
             "from_address",
@@ -76,7 +76,9 @@ def check_complete(content: Content, config: ProviderConfig) -> list[Violation]:
             "give it, or a default_from_address to the provider",
         ),
     ]
-    if config.request_type is RequestType.POST:
+    if not config.stored_template:
+        needed.insert(0, ("subject", content.subject, "give the subject line"))
+    if config.request_type is RequestType.POST and not config.stored_template:
         needed.append(("html", content.html, "give the HTML body"))
     return [
         _violation(field, "REQUIRED", f"is missing; {way_out}")

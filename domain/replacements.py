@@ -32,10 +32,13 @@ _INTEGERS = range(-(2**63), 2**64)
 
 
 class Placeholder(NamedTuple):
+    """`form` is what the template of a provider asks of the value, as in `$$To.mailbox`."""
+
     name: str
+    form: str = ""
 
     def __str__(self) -> str:
-        return f"$${self.name}"
+        return f"$${self.name}.{self.form}" if self.form else f"$${self.name}"
 
 
 Part: TypeAlias = str | Placeholder

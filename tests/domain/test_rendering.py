@@ -56,10 +56,10 @@ def test_a_recipient_s_name_arrives_as_it_was_given(name: str) -> None:
 
 
 def test_what_is_no_placeholder_goes_out_as_it_was_written() -> None:
-    template = '{"n": [1.0, 1E400, 12345678901234567890123, -0], "$$x": "$$5 $$ é\\u0041\\n", }'
+    template = '{"n": [1.0, 1E400, 12345678901234567890123, -0], "$$ x": "$$5 $$ é\\u0041\\n", }'
     (request,) = requests(provider(template), [person(1)])
     assert request.request.body == (
-        '{"n":[1.0,1E400,12345678901234567890123,-0],"$$x":"$$5 $$ éA\\n"}'.encode()
+        '{"n":[1.0,1E400,12345678901234567890123,-0],"$$ x":"$$5 $$ éA\\n"}'.encode()
     )
 
 
@@ -77,10 +77,10 @@ def test_optional_system_values_that_are_not_set_are_blank_and_keep_their_keys()
 
 def test_copies_are_joined_with_commas() -> None:
     copies: dict[str, Any] = {"cc": ["a@x", "b@x"], "bcc": ["c@x"]}
-    assert one('["$$cc", "to: $$cc; $$bcc"]', person(1), **copies) == [
-        "a@x,b@x",
-        "to: a@x,b@x; c@x",
-    ]
+    assert one('{"c": "$$cc", "all": "to: $$cc; $$bcc"}', person(1), **copies) == {
+        "c": "a@x,b@x",
+        "all": "to: a@x,b@x; c@x",
+    }
 
 
 def test_campaign_id_is_blank_where_there_is_no_campaign() -> None:
@@ -159,7 +159,7 @@ def test_only_what_is_used_is_required() -> None:
     config = provider(
         '{"s": "$$Subject", "x": "$$b $$To $$cc", "$$key": 1}', headers={"X-H": "$$h"}
     )
-    assert renderer(config, content).required_keys == {"a", "b", "h"}
+    assert renderer(config, content).required_keys == {"a", "b", "h", "key"}
 
 
 NEEDS = provider('["$$userid", "$$city", "$$name"]')

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from domain.campaign import Content, Recipient
-from domain.provider import BasicAuthentication, Batch
+from domain.provider import BasicAuthentication, Batch, QueryParameter, Secret
 from domain.rendering import Message, Refusal, Rejection
 from tests.domain.rendering_samples import (
     CONTENT,
+    payload,
     person,
     provider,
     query_provider,
@@ -216,10 +217,61 @@ def test_query_parameters_follow_the_endpoints_own(endpoint: str, url: str) -> N
     assert found.request.url == url
 
 
-def test_an_endpoint_without_query_parameters_stays_as_it_is() -> None:
-    config = query_provider([], http_endpoint="https://e.example/$$To?x=$$To")
+def test_an_endpoint_without_placeholders_stays_as_it_is() -> None:
+    config = query_provider([], http_endpoint="https://e.example/a%20b?x=$$5&y=ä")
     (found,) = requests(config, [person(1)])
-    assert found.request.url == "https://e.example/$$To?x=$$To"
+    assert found.request.url == "https://e.example/a%20b?x=$$5&y=ä"
+
+
+def test_path_and_query_of_an_endpoint_are_filled_in_and_percent_encoded() -> None:
+    config = provider(
+        '["$$To"]',
+        http_endpoint="https://e.example/v3/$$domain/$$secret.path?to=$$To.mailbox&c=$$CampaignID",
+        secrets=(Secret(name="path", value="a/b"),),
+        query_parameters=(QueryParameter(name="k", value="$$secret.path $$domain"),),
+    )
+    message = 1, Recipient("p@x.y", "Sara, Ltd", {"domain": "mg/é?&#"})
+    (found,) = requests(config, [message])
+    assert found.request.url == (
+        "https://e.example/v3/mg%2F%C3%A9%3F%26%23/a%2Fb?to=%22Sara%2C%20Ltd%22%20%3Cp%40x.y%3E"
+        "&c=c-7&k=a%2Fb%20mg%2F%C3%A9%3F%26%23"
+    )
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://$$domain/x", "https://e.example:$$domain/x", "$$domain://e.example/x"]
+)
+def test_nothing_is_replaced_before_the_path(endpoint: str) -> None:
+    config = provider('["$$To"]', http_endpoint=endpoint)
+    (found,) = requests(config, [person(1, domain="evil.example")])
+    assert found.request.url == endpoint
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_a_value_never_leads_to_another_path(value: str) -> None:
+    sending = renderer(provider('["$$To"]', http_endpoint="https://e.example/v3/$$domain/send?a=."))
+    (rejection,) = sending.render([person(1, domain=value)])
+    assert rejection[1] == "URL_PATH_NOT_POSSIBLE"
+    assert sending.refusal(person(1, domain="...")[1]) is None
+
+
+def test_secrets_and_mailboxes_in_headers() -> None:
+    secrets = (Secret(name="key", value="k-123456"),)
+    headers = {"Authorization": "Bearer $$secret.key", "X-To": "$$To.mailbox", "X-S": "$$secret.no"}
+    config = provider('["$$To"]', headers=headers, secrets=secrets)
+    (found,) = requests(config, [(1, Recipient("p@x.y", "Sara, Ltd"))])
+    sent = dict(found.request.headers)
+    assert sent["Authorization"] == "Bearer k-123456"
+    assert sent["X-To"] == '"Sara, Ltd" <p@x.y>'
+    assert sent["X-S"] == "$$secret.no"
+
+
+def test_a_name_that_a_header_cannot_carry_rejects_its_mailbox() -> None:
+    sending = renderer(provider('["$$To"]', headers={"X-To": "$$To.mailbox"}))
+    refusal = sending.refusal(Recipient("a@x.y", "Zoë"))
+    assert refusal is not None
+    assert refusal.reason == "HEADER_VALUE_NOT_POSSIBLE"
+    assert sending.refusal(Recipient("a@x.y", "Zoe\r\nX-Evil: 1")) is None
 
 
 def test_get_requests_come_one_by_one_in_order() -> None:
@@ -229,7 +281,11 @@ def test_get_requests_come_one_by_one_in_order() -> None:
 
 
 def test_secrets_do_not_show_in_what_is_printed() -> None:
-    config = provider('["$$To"]', headers={"X-Key": "opens-nothing"})
+    secrets = (Secret(name="key", value="opens-nothing"),)
+    config = provider(
+        '["$$To", "$$secret.key"]', headers={"X-Key": "opens-nothing"}, secrets=secrets
+    )
     sending = renderer(config)
     (request,) = requests(config, [person(1)])
+    assert "opens-nothing" in payload(request)
     assert "opens-nothing" not in repr([sending, request, *vars(sending).values()])

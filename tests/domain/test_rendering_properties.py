@@ -1,20 +1,17 @@
 """Rendering against a naive reference: parse the template, walk it for each message, compare."""
 
 import json
-import re
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.campaign import Content, JsonValue, Recipient
-from domain.provider import Batch
+from domain.provider import Batch, EmptyValues, ProviderConfig, Secret
 from domain.rendering import Message, Rejection, RenderedRequest
+from tests.domain.rendering_reference import KeyTwice, Reference, same
 from tests.domain.rendering_samples import (
-    message_ids,
     payload,
     provider,
     query_provider,
@@ -63,68 +60,6 @@ recipients = st.builds(
 )
 messages = st.lists(recipients, max_size=12).map(lambda people: list(enumerate(people)))
 
-PLACEHOLDER = re.compile(r"\$\$([A-Za-z_][A-Za-z0-9_]*)")
-
-
-def plain(value: Any) -> Any:
-    """The same value with whole numbers written as integers, as JSON from a double would be."""
-    match value:
-        case float():
-            return int(value) if value.is_integer() and abs(value) <= 2**53 else value
-        case list():
-            return [plain(item) for item in value]
-        case dict():
-            return {key: plain(item) for key, item in value.items()}
-    return value
-
-
-def text_of(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else orjson.dumps(plain(value)).decode()
-
-
-def custom(content: Content, recipient: Recipient) -> dict[str, JsonValue]:
-    own_name: dict[str, JsonValue] = {"name": recipient.name} if recipient.name else {}
-    return {**content.replacements, **own_name, **recipient.replacements}
-
-
-def filled(text: str, known: Mapping[str, Any]) -> str:
-    return PLACEHOLDER.sub(lambda m: text_of(known[m[1]]) if m[1] in known else m[0], text)
-
-
-def reference(template: Any, content: Content, message: Message) -> Any:
-    ordinal, recipient = message
-    own = custom(content, recipient)
-    known: dict[str, Any] = {
-        **own,
-        "To": recipient.email,
-        "Subject": filled(content.subject, own),
-        "FromName": filled(content.from_name, own),
-        "HTML": filled(content.html, own),
-        "MessageID": message_ids([ordinal])[0],
-        "cc": "c@x.y,d@x.y",
-        "CampaignID": "c-7",
-    }
-
-    def walk(node: Any) -> Any:
-        match node:
-            case str():
-                whole = PLACEHOLDER.fullmatch(node)
-                return plain(known[whole[1]]) if whole else filled(node, known)
-            case list():
-                return [walk(item) for item in node]
-            case dict():
-                return {key: walk(item) for key, item in node.items()}
-        return node
-
-    return walk(template)
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal as JSON is: true is not 1, and the order of keys is kept."""
-    return json.dumps(left) == json.dumps(right)
-
 
 @given(templates, contents, messages)
 def test_what_comes_out_parses_to_what_was_meant(
@@ -134,7 +69,7 @@ def test_what_comes_out_parses_to_what_was_meant(
     found = requests(config, people, content, cc=["c@x.y", "d@x.y"])
     assert [request.ordinals for request in found] == [(ordinal,) for ordinal, _ in people]
     for request, message in zip(found, people, strict=True):
-        assert same(payload(request), reference({"t": template}, content, message))
+        assert same(payload(request), Reference(content).single({"t": template}, message))
 
 
 @given(
@@ -174,7 +109,7 @@ def test_batches_hold_each_message_once_in_order_and_within_the_limits(
         meant = {
             **whole,
             "msgs": [
-                reference({"seq": 5 + 3 * i, "to": "$$To", "t": template}, content, message)
+                Reference(content).single({"seq": 5 + 3 * i, "to": "$$To", "t": template}, message)
                 for i, message in enumerate((o, by_ordinal[o]) for o in outcome.ordinals)
             ],
         }
@@ -182,6 +117,122 @@ def test_batches_hold_each_message_once_in_order_and_within_the_limits(
         assert len(outcome.ordinals) <= max_messages
         assert max_bytes is None or len(outcome.request.body or b"") <= max_bytes
         assert not header or len({by_ordinal[o].email for o in outcome.ordinals}) == 1
+
+
+FORMS = (
+    *("To.name", "To.mailbox", "FromAddress.mailbox", "cc.mailbox", "a.text", "a.json"),
+    *("ab.base64", "name.urlencode", "Subject.json", "HTML.base64", "a.mailbox", "secret.k"),
+)
+COPIES = ["c@x.y", "d@x.y"]
+SECRET = Secret(name="k", value='s"e\\c$$To')
+formed_texts = st.lists(
+    st.sampled_from([f"$${name}" for name in (*NAMES, *FORMS)]) | structure, max_size=3
+).map("".join)
+formed_keys = structure | st.sampled_from(["$$a", "$$To", "k$$ab", "$$secret.k"])
+formed_templates = st.recursive(
+    formed_texts | st.sampled_from(["$$a", "$$name", "$$cc", "$$To.name"]) | st.integers(-9, 9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(formed_keys, inner, max_size=3)
+        | inner.map(lambda operand: {"$json": operand})
+    ),
+    max_leaves=8,
+)
+blank_values = values | st.sampled_from(["", None])
+sparse = st.dictionaries(st.sampled_from(KEYS), blank_values, max_size=3)
+sparse_contents = st.builds(
+    Content,
+    subject=template_texts,
+    from_name=template_texts,
+    from_address=st.sampled_from(["f@x.y", ""]),
+    html=template_texts,
+    replacements=st.fixed_dictionaries(dict.fromkeys(KEYS, blank_values)),
+)
+sparse_recipients = st.builds(
+    Recipient, st.from_regex(r"[ab]@x\.y", fullmatch=True), hostile | st.just(""), sparse
+)
+sparse_messages = st.lists(sparse_recipients, min_size=1, max_size=6).map(
+    lambda people: list(enumerate(people))
+)
+policies = st.sampled_from(list(EmptyValues))
+
+
+def reference_of(config: ProviderConfig, content: Content, copies: list[str]) -> Reference:
+    return Reference(content, config.empty_values, {"k": SECRET.value}, copies)
+
+
+@given(formed_templates, sparse_contents, sparse_messages, policies, st.booleans())
+@settings(max_examples=300)
+def test_forms_operators_and_empty_values_come_out_as_the_naive_rendering_says(
+    template: Any, content: Content, people: list[Message], policy: EmptyValues, copied: bool
+) -> None:
+    template = {"t": template, "u": [template]}
+    copies = COPIES if copied else []
+    config = provider(json.dumps(template), empty_values=policy, secrets=(SECRET,))
+    reference = reference_of(config, content, copies)
+    outcomes = {
+        ordinals_of(outcome)[0]: outcome
+        for outcome in renderer(config, content).render(people, cc=copies)
+    }
+    assert outcomes.keys() == {ordinal for ordinal, _ in people}
+    for ordinal, recipient in people:
+        outcome = outcomes[ordinal]
+        try:
+            meant = reference.single(template, (ordinal, recipient))
+        except KeyTwice:
+            assert isinstance(outcome, Rejection)
+            assert outcome.reason == "KEY_TWICE"
+        else:
+            assert isinstance(outcome, RenderedRequest)
+            assert same(payload(outcome), meant)
+
+
+@given(
+    st.tuples(*[formed_templates] * 4),
+    sparse_contents,
+    sparse_messages,
+    policies,
+    st.builds(
+        Batch,
+        max_messages=st.integers(1, 5),
+        max_bytes=st.none() | st.integers(300, 3_000),
+        max_addresses=st.none() | st.integers(3, 9),
+        group=st.booleans(),
+    ),
+)
+@settings(max_examples=100)
+def test_messages_in_several_places_come_out_as_the_naive_rendering_says(
+    parts: tuple[Any, ...],
+    content: Content,
+    people: list[Message],
+    policy: EmptyValues,
+    batch: Batch,
+) -> None:
+    template = {
+        "frame": parts[0],
+        "all": [{"$each": {"mid": "$$MessageID", "t": parts[1]}}],
+        "plain": [{"$each": parts[2]}],
+        "by": {"$each": {"$$To": parts[3]}},
+        "text": {"$json": {"ids": [{"$each": "$$MessageID"}]}},
+        "cc": "$$cc",
+    }
+    config = provider(json.dumps(template), batch=batch, empty_values=policy, secrets=(SECRET,))
+    reference = reference_of(config, content, COPIES)
+    sending, by_ordinal = renderer(config, content), dict(people)
+    outcomes = list(sending.render(people, cc=COPIES))
+    assert sorted(o for outcome in outcomes for o in ordinals_of(outcome)) == sorted(by_ordinal)
+    for outcome in outcomes:
+        own = [(ordinal, by_ordinal[ordinal]) for ordinal in ordinals_of(outcome)]
+        if isinstance(outcome, Rejection):
+            assert outcome.reason in ("KEY_TWICE", "MESSAGE_TOO_LARGE")
+            continue
+        assert same(payload(outcome), reference.batch(template, own, group=batch.group))
+        assert list(outcome.ordinals) == sorted(outcome.ordinals)
+        assert len(own) <= batch.max_messages
+        assert batch.max_bytes is None or len(outcome.request.body or b"") <= batch.max_bytes
+        assert batch.max_addresses is None or 3 * len(own) <= batch.max_addresses
+        # A request is repeated from its messages alone.
+        assert list(sending.render(own, cc=COPIES)) == [outcome]
 
 
 def ordinals_of(outcome: RenderedRequest | Rejection) -> tuple[int, ...]:

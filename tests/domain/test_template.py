@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from domain.provider import Batch, Header, ProviderConfig, QueryParameter
+from domain.provider import Batch, BodyEncoding, Header, ProviderConfig, QueryParameter, Secret
 from domain.template import MAX_FINDINGS, inspect
 from tests.domain.provider_samples import GET, MESSAGE, POST, header, post
+from tests.domain.rendering_samples import renderer
 
 # The sample message less its closing brace, to add members to.
 OPEN = MESSAGE.rstrip("}\n") + ", "
@@ -109,13 +111,9 @@ def test_a_mandatory_placeholder_outside_the_batch_array_does_not_count() -> Non
     ]
 
 
-def test_a_placeholder_in_a_key_does_not_count() -> None:
-    found = violations(post(parameters=OPEN.replace('"$$HTML"', '""') + '"$$HTML": 1}'))
-    assert found[0][1:] == (
-        "PLACEHOLDER_MISSING",
-        "`$$HTML` is missing; put it into a string of the body; "
-        '["$$HTML"] (line 3, column 37), where it stands now, is not replaced',
-    )
+def test_a_placeholder_in_a_key_counts() -> None:
+    config = post(parameters=OPEN.replace('"mid": "$$MessageID"', '"$$MessageID": 1') + '"x": 1}')
+    assert inspect(config) == ([], [])
 
 
 @pytest.mark.parametrize("name", ["HTML", "Plaintext", "AMPHTML"])
@@ -240,16 +238,12 @@ def test_a_template_without_message_id_cannot_be_tracked(
 def test_each_placeholder_that_goes_out_as_it_stands_is_pointed_out() -> None:
     text = f'{{"discount": "$$Discount off", "$$key": 1,\n "msgs": [{OPEN} "$$k $$l": 1}}]}}'
     config = batched(text, header("X-$$Name", "v"))
-    config = replace(config, http_endpoint="https://api.example.com/$$CampaignID")
     reason = "nothing is replaced there"
     assert advice(config) == [
         (field, "PLACEHOLDER_NOT_REPLACED", f"{use} goes out as it stands, since {reason}")
         for field, use in [
-            ("parameters", "`$$Discount` in discount (line 1, column 14)"),
             ("parameters", '`$$key` in ["$$key"] (line 1, column 32)'),
-            ("parameters", '`$$k` in msgs[0]["$$k $$l"] (line 4, column 44)'),
-            ("parameters", '`$$l` in msgs[0]["$$k $$l"] (line 4, column 44)'),
-            ("http_endpoint", "`$$CampaignID`"),
+            ("parameters", "`$$Discount` in discount (line 1, column 14)"),
             ("headers[0].name", "`$$Name`"),
         ]
     ]
@@ -286,3 +280,212 @@ def test_a_header_that_no_two_messages_share_makes_batches_of_one() -> None:
 def test_a_template_full_of_faults_gets_an_answer_of_readable_length() -> None:
     members = ", ".join(f'"k{i}": "$$x"' for i in range(5_000))
     assert len(inspect(batched(f'{{{members}, "msgs": [{MESSAGE}]}}'))[1]) == MAX_FINDINGS
+
+
+def each(text: str, **changes: Any) -> ProviderConfig:
+    """A batched provider with the sample message under `$each`, and `text` beside it."""
+    given: dict[str, Any] = {"batch": Batch(max_messages=10), **changes}
+    return post(parameters=f'{{"msgs": [{{"$each": {MESSAGE}}}]{text}}}', **given)
+
+
+GROUP: dict[str, Any] = {"batch": Batch(max_messages=10, group=True)}
+SECRETS: dict[str, Any] = {"secrets": (Secret(name="key", value="k-123456"),)}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        each(""),
+        each(', "to": [{"$each": "$$To"}], "by": {"$each": {"$$To": {"m": "$$MessageID"}}}'),
+        each(', "x": {"$json": {"$each": {"$$To": 1}}}'),
+        each(', "campaign": "$$CampaignID"', **GROUP),
+        each(', "key": "$$secret.key"', **SECRETS),
+        post(parameters=f'[{{"$each": {MESSAGE}}}]', batch=Batch(max_messages=10)),
+        post(parameters=f"[{MESSAGE}]", headers=(header("X", "$$secret.key"),), **SECRETS),
+        post(parameters=MESSAGE.replace('"$$FromName"', '"$$FromAddress.mailbox"')),
+        post(parameters=MESSAGE.replace('"$$To"', '"$$To.mailbox"')),
+        post(parameters=MESSAGE.replace('"mid": "$$MessageID"', '"m": {"$json": "$$MessageID"}')),
+        post(http_endpoint="https://e.example/$$domain/$$MessageID?x=$$CampaignID"),
+        replace(without("HTML", without("Subject")), stored_template=True),
+        replace(without("Subject", GET), stored_template=True),
+        post(body_encoding=BodyEncoding.FORM),
+        post(parameters=OPEN + '"l": ["$$cc", {"$json": [{}]}]}', body_encoding=BodyEncoding.FORM),
+        each(', "x": "$$CampaignID"', body_encoding=BodyEncoding.JSON, **GROUP),
+        post(
+            parameters=OPEN + '"v": {"$json": {"$each": {"$$To": 1}}}, "e": [{"$each": "$$To"}]}',
+            body_encoding=BodyEncoding.MULTIPART,
+            batch=Batch(max_messages=1000, group=True),
+        ),
+    ],
+)
+def test_a_template_that_uses_the_language_well_is_not_refused(config: ProviderConfig) -> None:
+    violations, found = inspect(config)
+    assert violations == []
+    # In the last one everything is outside of the messages, which is worth its advice.
+    assert {a.reason for a in found} <= {"GROUP_SPLITS_BATCHES"}
+
+
+@pytest.mark.parametrize(
+    ("config", "reason", "message"),
+    [
+        (
+            each(', "x": [{"$each": "$$To"}, 1]'),
+            "EACH_NOT_ALONE",
+            "x[0] must be the only element of its array; move the others elsewhere",
+        ),
+        (
+            each(', "x": {"$each": "$$To"}'),
+            "EACH_NOT_POSSIBLE",
+            'x["$each"] must be an object with the members that each message adds; '
+            "or put the `$each` alone into an array",
+        ),
+        (
+            each(', "x": {"$each": {}}'),
+            "EACH_NOT_POSSIBLE",
+            'x["$each"] must be an object with the members that each message adds; '
+            "or put the `$each` alone into an array",
+        ),
+        (
+            each(', "x": [{"$each": {"y": {"$each": {"$$To": 1}}}}]'),
+            "EACH_NESTED",
+            'x[0]["$each"].y stands within another `$each`; a message holds no messages',
+        ),
+        (
+            each(', "x": {"$json": 1, "y": 2}'),
+            "OPERATOR_NOT_ALONE",
+            'x["$json"] is an operator and must be the only key of its object',
+        ),
+        (
+            each(', "x": {"$each": {"$$To": 1}, "y": 2}'),
+            "OPERATOR_NOT_ALONE",
+            'x["$each"] is an operator and must be the only key of its object',
+        ),
+    ],
+)
+def test_an_operator_in_the_wrong_place_is_refused(
+    config: ProviderConfig, reason: str, message: str
+) -> None:
+    assert [(r, without_places(m)) for _, r, m in violations(config)] == [(reason, message)]
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [('"x": {"y": 1}', "x"), ('"x": [1, {"y": 1}]', "x[1]"), ('"x": [[1]]', "x[0]")],
+)
+@pytest.mark.parametrize("encoding", [BodyEncoding.FORM, BodyEncoding.MULTIPART])
+def test_what_is_no_field_of_a_form_is_refused(
+    member: str, place: str, encoding: BodyEncoding
+) -> None:
+    (found,) = violations(post(parameters=f"{OPEN} {member}}}", body_encoding=encoding))
+    assert found[:2] == ("parameters", "NOT_A_FIELD")
+    assert without_places(found[2]) == (
+        f'{place} is no field of a form; write it as {{"$json": ...}}, or as a string'
+    )
+
+
+@pytest.mark.parametrize("parameters", [f"[{MESSAGE}]", f'{{"$json": {MESSAGE}}}'])
+def test_a_form_is_one_object(parameters: str) -> None:
+    (found,) = violations(post(parameters=parameters, body_encoding=BodyEncoding.FORM))
+    assert found == (
+        "parameters",
+        "NOT_AN_OBJECT",
+        "a body of FORM is one object, whose keys are the names of the fields",
+    )
+
+
+def test_with_each_only_messages_count_and_nothing_else_is_replaced() -> None:
+    text = f'{{"s": "$$Subject", "msgs": [{{"$each": {MESSAGE}}}]}}'.replace(
+        '"$$Subject", "name"', '"", "name"'
+    )
+    (found,) = violations(batched(text))
+    assert without_places(found[2]) == (
+        "`$$Subject` is missing; put it into each message of an `$each` or the value of a header; "
+        "s, where it stands now, is not replaced"
+    )
+    assert violations(post(parameters=text, **GROUP)) == []
+
+
+def test_a_display_name_is_no_address() -> None:
+    found = violations(post(parameters=MESSAGE.replace('"$$To"', '"$$To.name"')))
+    assert [message.split(";")[0] for _, _, message in found] == ["`$$To` is missing"]
+    assert violations(batched(f"[{MESSAGE.replace('$$To', '$$To.name')}]"))[0][1] == (
+        "BATCH_ARRAY_MISSING"
+    )
+
+
+def test_a_body_is_refused_in_the_url() -> None:
+    config = post(http_endpoint="https://e.example/$$HTML.base64")
+    assert violations(config) == [
+        (
+            "http_endpoint",
+            "PLACEHOLDER_NOT_ALLOWED",
+            "the URL cannot hold `$$HTML`: a whole body fits only into a POST body",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "reason", "message"),
+    [
+        (
+            each("", batch=None),
+            "parameters",
+            "EACH_WITHOUT_BATCH",
+            "holds `$each`, and without `batch` every request has one message; set batch",
+        ),
+        (
+            each("", **GROUP),
+            "batch.group",
+            "GROUP_NOT_NEEDED",
+            "has nothing to do: no placeholder stands outside of the messages; remove it",
+        ),
+        (
+            each(', "x": "$$MessageID"', **GROUP),
+            "parameters",
+            "GROUP_SPLITS_BATCHES",
+            "`$$MessageID` in x differs for every message, so every request will hold only one; "
+            "move it into them",
+        ),
+        (
+            each(', "x": "$$HTML"', **GROUP),
+            "parameters",
+            "GROUP_SPLITS_BATCHES",
+            "`$$HTML` in x is shared by a request: a campaign in which it is personal sends one "
+            "message a request; put it into the messages, or keep it the same for everybody",
+        ),
+        (
+            each("", http_endpoint="https://e.example/$$To"),
+            "http_endpoint",
+            "URL_SPLITS_BATCHES",
+            "`$$To` in the URL differs for every message, so every request will hold only one",
+        ),
+        (
+            each("", **SECRETS),
+            "secrets[0].name",
+            "SECRET_NOT_USED",
+            "is never used; put `$$secret.key` where it belongs, or remove it",
+        ),
+        (
+            post(headers=(header("X-S", "$$Subject.mailbox"),)),
+            "headers[0].value",
+            "FORM_NOT_POSSIBLE",
+            "`$$Subject.mailbox` in header X-S is no address, so that `.mailbox` stays there as "
+            "text; To, FromAddress and ReplyToAddress have this form",
+        ),
+    ],
+)
+def test_what_is_hardly_meant_is_pointed_out(
+    config: ProviderConfig, field: str, reason: str, message: str
+) -> None:
+    ((at, found, told),) = advice(config)
+    assert (at, found, re.sub(r" \(line [0-9]+, column [0-9]+\)", "", told)) == (
+        field,
+        reason,
+        message,
+    )
+
+
+def test_deep_templates_are_read_in_no_time() -> None:
+    deep = "[" * 90 + '"$$cc", "$$To"' + "]" * 90
+    assert violations(post(parameters=f'{OPEN} "deep": {deep}}}')) == []
+    assert renderer(post(parameters=f'{OPEN} "deep": {deep}}}')).required_keys == {"name"}
