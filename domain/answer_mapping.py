@@ -34,7 +34,7 @@ class Alignment(StrEnum):
     ADDRESS = "ADDRESS"
     """Each part names an address, at `AnswerItems.address`."""
     KEY = "KEY"
-    """The parts are members of an object, and their keys are addresses."""
+    """The parts are members of an object, and their keys are addresses, or `address` is."""
 
 
 class WaitUnit(StrEnum):
@@ -49,7 +49,7 @@ class WaitUnit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRule:
-    """The outcome of an answer with one of these statuses (all, if none) of which `when` is true."""
+    """The outcome of an answer with one of these statuses (or any) of which `when` is true."""
 
     statuses: tuple[int, ...] = ()
     when: str = ""
@@ -63,7 +63,7 @@ class AnswerItems:
     They are read with a status of 2xx and with `also_statuses`. `accepted` says of a part whether
     the ESP took the message and, where it did not, `retry` whether it may later; `id` is the ESP's
     own id of it, and `reason` why it was refused. `unlisted` is what became of messages that no
-    part speaks of.
+    part speaks of; with a status that is no 2xx, ACCEPTED is RETRY there.
     """
 
     list: str
@@ -88,6 +88,8 @@ class WaitHint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMapping:
     """`success` must be true of a 2xx, or its messages were not taken (`AnswerOutcome.REFUSED`).
+
+    Where the body of such a 2xx is not JSON, nothing is known of its messages (domain.answer).
 
     `rules` come before it, and before what statuses mean otherwise; the first that fits counts.
     `message_id` is the ESP's own id of all messages of the request.

@@ -32,6 +32,10 @@ class Outcome(StrEnum):
     """At least one of its messages is bad: send each half by itself."""
     PAUSE_CAMPAIGN = "PAUSE_CAMPAIGN"
     """The configuration is wrong: a million repeats would all fail alike."""
+    PARTLY = "PARTLY"
+    """The answer says of each message by itself what became of it."""
+    IN_DOUBT = "IN_DOUBT"
+    """The ESP may have taken them, and what its answer says of them cannot be read."""
 
 
 _BY_STATUS: Mapping[int, Outcome] = {
@@ -53,7 +57,8 @@ def classify(status: int, *, messages: int) -> Outcome:
     """What an answered request with `messages` messages in it has come to.
 
     2xx is acceptance whatever the body is: bodies differ from ESP to ESP, and to read a refusal out
-    of one that is garbage would send twice what was accepted.
+    of one that is garbage would send twice what was accepted. `domain.answer` reads the body where
+    the provider says how.
     A redirect (3xx) is a refusal since it is not followed: bodies and credentials would go to a
     place that nobody configured. A batch of one cannot be halved and is refused.
     """

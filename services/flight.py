@@ -1,19 +1,23 @@
 """The requests of one run that are on their way, from their intents to their outcomes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
+from domain.answer import PLAIN, TAKEN, Verdict, is_success
 from domain.chunk import OpenRequest
-from domain.http import HttpRequest, HttpResponse, Landed, TransportBroken, TransportError
+from domain.http import HttpRequest, Landed, TransportBroken, TransportError
 from domain.idempotency import request_key, with_key
 from domain.message_id import MessageIds
 from domain.provider import Provider
+from domain.retry import Outcome
+from services.answers import esp_messages, verdict_on
 from services.places import Places
-from services.ports import Clock, Transport
+from services.ports import Clock, EspMessage, Transport
 from services.run import Run
-from services.settle_request import SettleRequest
+from services.settle_request import Attempt, SettleRequest
 
 
 class Rendered(NamedTuple):
@@ -21,12 +25,6 @@ class Rendered(NamedTuple):
 
     request: OpenRequest
     sent: HttpRequest
-
-
-class _Answer(NamedTuple):
-    request: OpenRequest
-    sent: HttpRequest
-    outcome: HttpResponse | TransportError
 
 
 class Flight:
@@ -54,7 +52,9 @@ class Flight:
         self._places = places
         self._settle = settle
         self._clock = clock
-        self._landed: list[_Answer] = []
+        # Where the provider does not say how to read an answer, a 2xx is not even looked at.
+        self._is_plain = provider.config.answer == PLAIN
+        self._landed: list[Attempt] = []
         self._broken: TransportBroken | None = None
         self._aloft = 0
         self._is_last = False
@@ -93,31 +93,47 @@ class Flight:
                     raise self._broken
                 landed, self._landed = self._landed, []
                 self._aloft -= len(landed)
-                for answer in landed:
-                    if not _is_taken(answer.outcome):
-                        others.create_task(self._settle_one(answer))
-                await self._accept([each.request for each in landed if _is_taken(each.outcome)])
+                taken: list[tuple[OpenRequest, Verdict]] = []
+                for attempt in landed:
+                    verdict = self._verdict(attempt)
+                    if verdict is not None and verdict.outcome is Outcome.ACCEPTED:
+                        taken.append((attempt.request, verdict))
+                    else:
+                        others.create_task(self._settle_one(attempt, verdict))
+                await self._accept(taken)
 
     def _land(self, request: OpenRequest, sent: HttpRequest, outcome: Landed) -> None:
         if isinstance(outcome, TransportBroken):
             self._broken = outcome
         else:
-            self._landed.append(_Answer(request, sent, outcome))
+            self._landed.append(Attempt(request, sent, outcome))
         self._news.set()
 
-    async def _accept(self, requests: Sequence[OpenRequest]) -> None:
-        if requests:
+    def _verdict(self, attempt: Attempt) -> Verdict | None:
+        """None where no answer came."""
+        answer = attempt.outcome
+        if isinstance(answer, TransportError):
+            return None
+        if self._is_plain and is_success(answer):
+            return TAKEN
+        now = self._clock.now()
+        return verdict_on(answer, self._provider.config, self._run, attempt.request, now=now)
+
+    async def _accept(self, taken: Sequence[tuple[OpenRequest, Verdict]]) -> None:
+        if taken:
             # The step is handed in before anybody else runs: the intent that takes one of these
             # places comes behind it, and there are never more in flight than may be.
-            self._places.give_back(self._provider.provider_id, len(requests))
-            await self._run.accept(requests, at=self._clock.now())
+            self._places.give_back(self._provider.provider_id, len(taken))
+            requests = [request for request, _ in taken]
+            ids = () if self._is_plain else self._esp_messages(verdict for _, verdict in taken)
+            await self._run.accept(requests, at=self._clock.now(), esp_messages=ids)
 
-    async def _settle_one(self, answer: _Answer) -> None:
+    def _esp_messages(self, verdicts: Iterable[Verdict]) -> tuple[EspMessage, ...]:
+        said = (esp_messages(each, self._provider.config, self._run) for each in verdicts)
+        return tuple(chain.from_iterable(said))
+
+    async def _settle_one(self, attempt: Attempt, verdict: Verdict | None) -> None:
         try:
-            await self._settle(self._run, self._provider, *answer)
+            await self._settle(self._run, self._provider, attempt, verdict)
         finally:
             self._places.give_back(self._provider.provider_id, 1)
-
-
-def _is_taken(outcome: HttpResponse | TransportError) -> bool:
-    return isinstance(outcome, HttpResponse) and 200 <= outcome.status < 300

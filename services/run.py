@@ -13,7 +13,8 @@ from domain.events import EntryKind, LogEntry
 from domain.message import MessageState
 from domain.rendering import Rejection
 from services.journal import Journal
-from services.ports import Claim, Move, Recorded, Step
+from services.ports import Claim, EspMessage, Move, Recorded, Step
+from services.shares import ANSWER_LOST, Shares
 
 # Seconds until a place is asked for again that another process has.
 _FULL_SECONDS = 0.05
@@ -72,13 +73,39 @@ class Run:
             self.chunk = self.chunk.apply(Change(dropped=posting, formed=formed_before))
         return recorded
 
-    async def accept(self, requests: Sequence[OpenRequest], *, at: float) -> None:
+    async def accept(
+        self,
+        requests: Sequence[OpenRequest],
+        *,
+        at: float,
+        esp_messages: tuple[EspMessage, ...] = (),
+    ) -> None:
         """The ESP took all of these."""
         ordinals = tuple(ordinal for request in requests for ordinal in request.ordinals)
         change = Change(dropped=tuple(requests), settled=ordinals)
         move = Move(ordinals, MessageState.SENDING, MessageState.ACCEPTED)
         entry = self._entry(EntryKind.SENT, ordinals, at=at)
-        await self._record(change, move, entries=(entry,), health="")
+        await self._record(change, move, entries=(entry,), health="", esp_messages=esp_messages)
+
+    async def divide(self, request: OpenRequest, shares: Shares, *, at: float) -> None:
+        """The ESP's answer says of each message what became of it; all of it is one step."""
+        sending = MessageState.SENDING
+        moves = [Move(tuple(shares.accepted), sending, MessageState.ACCEPTED)]
+        entries = [self._entry(EntryKind.SENT, tuple(shares.accepted), at=at)]
+        for (state, reason, detail), some in shares.settled.items():
+            moves.append(Move(tuple(some), sending, state, reason, detail))
+            if state is MessageState.REJECTED:
+                entries.append(self._entry(EntryKind.FAILED, tuple(some), at=at, reason=detail))
+        settled = tuple(ordinal for move in moves for ordinal in move.ordinals)
+        later = () if shares.later is None else (shares.later,)
+        moves += (Move(each.ordinals, sending, MessageState.QUEUED) for each in later)
+        await self._record(
+            Change(dropped=(request,), formed=later, settled=settled),
+            *(move for move in moves if move.ordinals),
+            entries=tuple(entry for entry in entries if entry.ordinals),
+            health=shares.health,
+            esp_messages=shares.esp_messages,
+        )
 
     async def refuse(
         self, request: OpenRequest, reason: str, detail: str, *, at: float, health: str
@@ -90,11 +117,12 @@ class Run:
         entry = self._entry(EntryKind.FAILED, request.ordinals, at=at, reason=detail)
         await self._record(change, move, entries=(entry,), health=health)
 
-    async def lose(self, request: OpenRequest, detail: str, *, health: str) -> None:
+    async def lose(
+        self, request: OpenRequest, detail: str, *, health: str, reason: str = ANSWER_LOST
+    ) -> None:
         """Nobody here can know what became of these messages, and they are not sent again."""
         change = Change(dropped=(request,), settled=request.ordinals)
-        unknown = MessageState.UNKNOWN
-        move = Move(request.ordinals, MessageState.SENDING, unknown, "ANSWER_LOST", detail)
+        move = Move(request.ordinals, MessageState.SENDING, MessageState.UNKNOWN, reason, detail)
         await self._record(change, move, health=health)
 
     async def keep(
@@ -141,11 +169,18 @@ class Run:
         entries: tuple[LogEntry, ...] = (),
         starts: int | None = None,
         health: str | None = None,
+        esp_messages: tuple[EspMessage, ...] = (),
     ) -> Recorded:
         key = self.chunk.key
         self.chunk = self.chunk.apply(change)
         step = Step(
-            key=key, change=change, starts=starts, health=health, moves=moves, entries=entries
+            key=key,
+            change=change,
+            starts=starts,
+            health=health,
+            moves=moves,
+            entries=entries,
+            esp_messages=esp_messages,
         )
         recorded = await self._journal.record(step)
         self.lost = self.lost or recorded is Recorded.TOO_LATE
