@@ -42,12 +42,22 @@ _KNOWN_KEYS = frozenset({"type", "email", "meta", "description", "timestamp"})
 
 
 class CallbackType(StrEnum):
+    """What an ESP can say of a message. Version v2 knows the first six; webhooks know all."""
+
     DELIVERED = "delivered"
     HARD_BOUNCE = "hard_bounce"
     SOFT_BOUNCE = "soft_bounce"
     UNSUBSCRIBED = "unsubscribed"
     SPAM = "spam"
     CLICKED = "clicked"
+    OPENED = "opened"
+    DEFERRED = "deferred"
+    """The ESP has it, could not deliver it yet, and goes on trying."""
+    DROPPED = "dropped"
+    """The ESP took it and will not send it, mostly because of a list of its own."""
+    RESUBSCRIBED = "resubscribed"
+    UNKNOWN = "unknown"
+    """Something that its mapping has no rule for; kept, since it may matter once there is one."""
 
 
 # The reason for which an event takes the address off all later campaigns; None leaves it on.
@@ -59,12 +69,27 @@ SUPPRESSES: Mapping[CallbackType, SuppressionReason | None] = {
     CallbackType.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
     CallbackType.SPAM: SuppressionReason.COMPLAINT,
     CallbackType.CLICKED: None,
+    CallbackType.OPENED: None,
+    CallbackType.DEFERRED: None,
+    # The list that the ESP goes by is its own, and so may be its reasons.
+    CallbackType.DROPPED: None,
+    # Mailing somebody again who had left is for a person to decide (RemoveSuppressions).
+    CallbackType.RESUBSCRIBED: None,
+    CallbackType.UNKNOWN: None,
 }
 
-UNKNOWN_TYPE = "type is none of " + ", ".join(CallbackType)
+_V2 = (
+    CallbackType.DELIVERED,
+    CallbackType.HARD_BOUNCE,
+    CallbackType.SOFT_BOUNCE,
+    CallbackType.UNSUBSCRIBED,
+    CallbackType.SPAM,
+    CallbackType.CLICKED,
+)
+UNKNOWN_TYPE = "type is none of " + ", ".join(_V2)
 UNKNOWN_META = "meta is not the $$MessageID of a message that was sent from here"
 
-_TYPES: Mapping[str, CallbackType] = {kind.value: kind for kind in CallbackType}
+_TYPES: Mapping[str, CallbackType] = {kind.value: kind for kind in _V2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,8 @@ class OpenRequest:
     addresses left out of it: with both, a repeat is byte-identical. `attempts` counts the times it
     was posted; `not_before` (epoch seconds) is when it may be posted again. `posting` says that it
     is in flight. `doubtful` stays set once an attempt's answer was lost: whatever later attempts
-    say, the ESP may have taken it.
+    say, the ESP may have taken it. `predecessors` counts the requests of which the ESP has answered
+    with a 2xx that it takes these messages later: an ESP may keep such an answer for their keys.
     """
 
     ordinals: tuple[int, ...]
@@ -57,6 +58,7 @@ class OpenRequest:
     not_before: float = 0.0
     posting: bool = False
     doubtful: bool = False
+    predecessors: int = 0
 
     @property
     def may_have_left(self) -> bool:
@@ -77,6 +79,7 @@ class OpenRequest:
             not_before=self.not_before,
             posting=True,
             doubtful=self.doubtful,
+            predecessors=self.predecessors,
         )
 
 

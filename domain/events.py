@@ -25,6 +25,11 @@ class SystemEventType(StrEnum):
     NOTIFICATION_FAILED = "NOTIFICATION_FAILED"
     NOTIFICATION_CLICKED = "NOTIFICATION_CLICKED"
     CHANNEL_UNSUBSCRIBED = "CHANNEL_UNSUBSCRIBED"
+    NOTIFICATION_OPENED = "NOTIFICATION_OPENED"
+    NOTIFICATION_DEFERRED = "NOTIFICATION_DEFERRED"
+    NOTIFICATION_DROPPED = "NOTIFICATION_DROPPED"
+    CHANNEL_RESUBSCRIBED = "CHANNEL_RESUBSCRIBED"
+    NOTIFICATION_UNKNOWN = "NOTIFICATION_UNKNOWN"
 
     @property
     def label(self) -> str:
@@ -87,7 +92,8 @@ class SystemEvent(NamedTuple):
     """One event as a client sees it; a tuple, because catching up makes millions of them.
 
     `recipient` is the address that the message was for, `reported_email` the one that the ESP
-    named. `error`, `unsubscribe_type` and `source` are empty where the type has no such property.
+    named. `error`, `unsubscribe_type` and `source` are empty where the type has no such property,
+    `description` where a callback gave none.
     """
 
     type: SystemEventType
@@ -105,6 +111,7 @@ class SystemEvent(NamedTuple):
     test: bool
     occurred_at: float
     received_at: float
+    description: str = ""
 
 
 # The order within a row is the order of the offsets: rows may grow at the end, and never change.
@@ -120,7 +127,22 @@ EVENTS_OF_CALLBACK: Mapping[CallbackType, tuple[SystemEventType, ...]] = {
     # A complaint raises no event of its own; its description says that it was one.
     CallbackType.SPAM: (SystemEventType.CHANNEL_UNSUBSCRIBED,),
     CallbackType.CLICKED: (SystemEventType.NOTIFICATION_CLICKED,),
+    CallbackType.OPENED: (SystemEventType.NOTIFICATION_OPENED,),
+    CallbackType.DEFERRED: (SystemEventType.NOTIFICATION_DEFERRED,),
+    CallbackType.DROPPED: (SystemEventType.NOTIFICATION_DROPPED,),
+    CallbackType.RESUBSCRIBED: (SystemEventType.CHANNEL_RESUBSCRIBED,),
+    CallbackType.UNKNOWN: (SystemEventType.NOTIFICATION_UNKNOWN,),
 }
+
+# Beside failures the events that say why a message is late, or will not come.
+_WITH_ERROR = frozenset(
+    {
+        SystemEventType.NOTIFICATION_FAILED,
+        SystemEventType.NOTIFICATION_DEFERRED,
+        SystemEventType.NOTIFICATION_DROPPED,
+        SystemEventType.NOTIFICATION_UNKNOWN,
+    }
+)
 
 
 def system_events(
@@ -186,13 +208,14 @@ def _of_callback(
             message_id=ids.token(message),
             recipient=addresses.get(message.ordinal) or entry.email,
             reported_email=entry.email,
-            error=said if kind is SystemEventType.NOTIFICATION_FAILED else "",
+            error=said if kind in _WITH_ERROR else "",
             unsubscribe_type=said if kind is SystemEventType.CHANNEL_UNSUBSCRIBED else "",
             source=SOURCE if kind is SystemEventType.NOTIFICATION_DELIVERED else "",
             callback_type=callback,
             test=test,
             occurred_at=entry.occurred_at,
             received_at=entry.received_at,
+            description=entry.description or "",
         )
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from domain.header_syntax import CONNECTION_HEADERS, is_name, unsafe_character
+from domain.provider import AwsSignature
 
 # No user information: a client would make credentials of it. No blank and nothing outside ASCII.
 _ADDRESS = re.compile(r"https?://(?P<server>[\w.:\[\]%~!$&'()*+,;=-]+)(?:[/#][!-~]*)?", re.I | re.A)
@@ -24,15 +25,17 @@ _NOT_IN_QUERY = re.compile(r"[^!-~]")
 class HttpRequest:
     """What is sent, complete but for the headers that belong to the connection.
 
-    `method` is GET or POST and `url` is percent-encoded already. As text it is no more than the
-    method and the server: path, query, headers and body may all hold keys, or what somebody writes
-    to somebody.
+    `method` is GET or POST and `url` is percent-encoded already. With `aws_signature` the headers
+    of the signature are added when it is sent, since they hold the time. As text it is no more than
+    the method and the server: path, query, headers and body may all hold keys, or what somebody
+    writes to somebody.
     """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
+    aws_signature: AwsSignature | None = None
 
     @property
     def server(self) -> str:

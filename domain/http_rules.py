@@ -12,8 +12,15 @@ from domain.header_syntax import (
     is_name,
     unsafe_character,
 )
-from domain.provider import BasicAuthentication, Header, IdempotencyKey, ProviderConfig, RequestType
-from domain.replacements import Placeholder, parts
+from domain.provider import (
+    BasicAuthentication,
+    BodyEncoding,
+    Header,
+    IdempotencyKey,
+    ProviderConfig,
+    RequestType,
+)
+from domain.replacements import Placeholder, parts, placeholders
 
 # What servers take in a URL before they answer 414.
 MAX_ENDPOINT_CHARACTERS = 8192
@@ -57,9 +64,18 @@ def url_faults(url: str, *, fragment: bool) -> Iterator[str]:
 
 
 def check_endpoint(endpoint: str) -> Iterator[Violation]:
+    """Its path and query may hold placeholders; where it goes to is the same for all messages."""
     if len(endpoint) > MAX_ENDPOINT_CHARACTERS:
         message = f"is longer than {MAX_ENDPOINT_CHARACTERS} characters; move data into the body"
         yield Violation(field="http_endpoint", reason="TOO_LONG", message=message)
+    name = next(placeholders(_before_path(endpoint)), None)
+    if name is not None:
+        message = (
+            f"cannot hold `$${name}` before its path; nothing is replaced in scheme, host and "
+            "port, so give the host itself"
+        )
+        yield Violation(field="http_endpoint", reason="PLACEHOLDER_NOT_ALLOWED", message=message)
+        return
     for fault in url_faults(endpoint, fragment=False):
         yield Violation(field="http_endpoint", reason="INVALID_URL", message=fault)
 
@@ -85,6 +101,11 @@ def check_basic(basic: BasicAuthentication) -> Iterator[Violation]:
             yield Violation(field=f"{field}.{name}", reason="TOO_LONG", message=message)
 
 
+def _before_path(endpoint: str) -> str:
+    authority = _AUTHORITY.match(endpoint)
+    return endpoint.partition("/")[0] if authority is None else authority[0]
+
+
 def check_headers(config: ProviderConfig) -> Iterator[Violation]:
     if len(config.headers) > MAX_HEADERS:
         message = f"are more than {MAX_HEADERS}; remove some"
@@ -107,6 +128,10 @@ def check_headers(config: ProviderConfig) -> Iterator[Violation]:
         )
         field = f"headers[{first['authorization']}].name"
         yield Violation(field=field, reason="AUTHORIZATION_TWICE", message=message)
+    if config.body_encoding is BodyEncoding.MULTIPART and "content-type" in first:
+        message = "is made with each body, since it names what stands between its parts; remove it"
+        field = f"headers[{first['content-type']}].name"
+        yield Violation(field=field, reason="CONTENT_TYPE_TWICE", message=message)
 
 
 def check_idempotency_key(key: IdempotencyKey, headers: Iterable[Header]) -> Iterator[Violation]:
@@ -135,9 +160,11 @@ def http_advice(config: ProviderConfig) -> Iterator[Advice]:
         message = "sends credentials unencrypted, for anybody on the way to read; use https://"
         yield Advice(field="http_endpoint", reason="CREDENTIALS_UNENCRYPTED", message=message)
     for i, header in enumerate(config.headers):
-        if _says_no_json(config.request_type, header):
-            message = "announces another type of content, and the body is JSON; remove this header"
-            yield Advice(field=f"headers[{i}].value", reason="CONTENT_NOT_JSON", message=message)
+        if _says_another(config, header):
+            form = config.body_encoding is BodyEncoding.FORM
+            reason, kind = ("CONTENT_NOT_FORM", "a form") if form else ("CONTENT_NOT_JSON", "JSON")
+            message = f"announces another type of content, and the body is {kind}; remove it"
+            yield Advice(field=f"headers[{i}].value", reason=reason, message=message)
 
 
 def _check_value(header: Header, field: str) -> Iterator[Violation]:
@@ -207,16 +234,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def _has_secrets(config: ProviderConfig) -> bool:
-    return config.basic is not None or any(
+    has_key = config.basic is not None or bool(config.secrets)
+    return has_key or any(
         header.secret or header.name.lower() == "authorization" for header in config.headers
     )
 
 
-def _says_no_json(request_type: RequestType, header: Header) -> bool:
+def _says_another(config: ProviderConfig, header: Header) -> bool:
+    """Whether a header says of the body that it is what it is not."""
+    if config.request_type is not RequestType.POST or header.name.lower() != "content-type":
+        return False
     value = header.value.lower()
-    return (
-        request_type is RequestType.POST
-        and header.name.lower() == "content-type"
-        and "json" not in value
-        and "$$" not in value
-    )
+    word = {BodyEncoding.JSON: "json", BodyEncoding.FORM: "x-www-form-urlencoded"}
+    return word.get(config.body_encoding, "") not in value and "$$" not in value

@@ -12,6 +12,8 @@ def request_key(ids: MessageIds, campaign_number: int, request: OpenRequest) -> 
     Two installations may send through one account of an ESP, and both have a campaign 1.
     """
     text = f"{campaign_number}:{request.provider_version}:{request.omitted}:{request.ordinals}"
+    if request.predecessors:
+        text += f":{request.predecessors}"
     return ids.digest(b"idempotency:" + text.encode()).hex()
 
 
@@ -24,4 +26,5 @@ def with_key(request: HttpRequest, header: IdempotencyKey, key: str) -> HttpRequ
         url=request.url,
         headers=(*request.headers, (header.header_name, key)),
         body=request.body,
+        aws_signature=request.aws_signature,
     )

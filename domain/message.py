@@ -64,6 +64,8 @@ STATE_AFTER: Mapping[CallbackType, MessageState] = {
     CallbackType.SPAM: MessageState.COMPLAINED,
     CallbackType.CLICKED: MessageState.CLICKED,
 }
+# The other types speak for no state. All that they show is that the ESP took the message, which is
+# news only where its outcome is unknown.
 
 # The reason of a CANCELLED message whose outcome is unknown and that an operator gave up.
 ABANDONED = "ABANDONED"
@@ -109,7 +111,9 @@ def after_callback(state: MessageState, callback: CallbackType) -> MessageState:
     come, and however often.
     """
     strength = _STRENGTH.get(state)
-    reported = STATE_AFTER[callback]
+    reported = STATE_AFTER.get(callback)
+    if reported is None:
+        return MessageState.ACCEPTED if state is MessageState.UNKNOWN else state
     if strength is None or strength >= _STRENGTH[reported]:
         return state
     return reported

@@ -58,7 +58,8 @@ class EmptyValues(StrEnum):
 
     BLANK = "BLANK"
     OMIT = "OMIT"
-    """It is left out, and with it the object or array that holds nothing else."""
+    """It is left out; with it every object in which all placeholders came out empty, whatever
+    else stands there, and every array in which nothing is left. A message is never left out."""
     NULL = "NULL"
 
 
@@ -178,13 +179,28 @@ def nickname_key(nickname: str) -> str:
 
 
 def with_secrets_of(present: ProviderConfig, config: ProviderConfig) -> ProviderConfig:
-    """An earlier configuration with the password and the secret headers of the present one."""
-    secrets = {header.name.lower(): header for header in present.headers if header.secret}
+    """An earlier configuration with the credentials and secrets that requests have at present.
+
+    A secret that is gone stays what it was. Region and service of an AWS signature are those of the
+    earlier endpoint.
+    """
+    headers = {header.name.lower(): header for header in present.headers if header.secret}
+    secrets = {secret.name: secret for secret in present.secrets}
     return replace(
         config,
         basic=config.basic and present.basic,
+        aws_signature=_with_keys_of(present.aws_signature, config.aws_signature),
         headers=tuple(
-            secrets.get(header.name.lower(), header) if header.secret else header
+            headers.get(header.name.lower(), header) if header.secret else header
             for header in config.headers
         ),
+        secrets=tuple(secrets.get(secret.name, secret) for secret in config.secrets),
     )
+
+
+def _with_keys_of(
+    present: AwsSignature | None, earlier: AwsSignature | None
+) -> AwsSignature | None:
+    if present is None or earlier is None:
+        return None
+    return replace(present, region=earlier.region, service=earlier.service)

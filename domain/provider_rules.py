@@ -5,16 +5,26 @@ sentences continue them (`nickname` ... `is missing`) and name the way out.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from domain import address, http_rules, template
+from domain import (
+    address,
+    answer_rules,
+    http_rules,
+    secret_rules,
+    template,
+    webhook_rules,
+)
 from domain.errors import Advice, Violation
 from domain.provider import (
     Batch,
+    BodyEncoding,
+    EmptyValues,
     Limits,
     PreferenceCenter,
     PreferenceCenterKind,
     ProviderConfig,
+    QueryParameter,
     RequestType,
 )
 from domain.replacements import placeholders
@@ -32,6 +42,8 @@ MAX_BATCH_MESSAGES = 1000
 # No message with an HTML body is shorter; a smaller limit would reject every one.
 MIN_BATCH_BYTES = 1024
 MAX_BATCH_BYTES = 1024**3
+# A hundred for each message.
+MAX_BATCH_ADDRESSES = 100_000
 
 MAX_REQUESTS_PER_SECOND = 1e6
 MAX_MESSAGES_PER_SECOND = 1e9
@@ -51,18 +63,26 @@ def check(config: ProviderConfig) -> tuple[list[Violation], list[Advice]]:
         *_check_nickname(config.nickname),
         *http_rules.check_endpoint(config.http_endpoint),
         *(http_rules.check_basic(config.basic) if config.basic else ()),
+        *(
+            secret_rules.check_aws_signature(config, config.aws_signature)
+            if config.aws_signature
+            else ()
+        ),
         *http_rules.check_headers(config),
         *http_rules.check_idempotency_key(config.idempotency_key, config.headers),
+        *_check_query(config.query_parameters),
         *(_check_get(config) if config.request_type is RequestType.GET else _check_post(config)),
         *_check_sender(config),
         *_check_preference_center(config.preference_center),
         *_check_limits(config.limits),
+        *answer_rules.check(config.answer),
+        *_check_webhook(config),
     ]
     advice = list(http_rules.http_advice(config))
     # A template beyond the limit is not even parsed.
     if len(config.parameters) <= MAX_PARAMETERS_BYTES:
         of_template, advice_on_template = template.inspect(config)
-        violations += of_template
+        violations += [*secret_rules.check_secrets(config), *of_template]
         advice += advice_on_template
     return violations, advice
 
@@ -114,10 +134,19 @@ def _check_get(config: ProviderConfig) -> Iterator[Violation]:
     if config.batch is not None:
         message = "needs a body to hold several messages; remove it, or choose POST"
         yield Violation(field="batch", reason="NOT_WITH_GET", message=message)
-    if len(config.query_parameters) > MAX_QUERY_PARAMETERS:
+    if config.body_encoding is not BodyEncoding.JSON:
+        message = "is that of a body, and this is a GET; remove it, or choose POST"
+        yield Violation(field="body_encoding", reason="NOT_WITH_GET", message=message)
+    if config.empty_values is not EmptyValues.BLANK:
+        message = "is about values in a body, and this is a GET; remove it, or choose POST"
+        yield Violation(field="empty_values", reason="NOT_WITH_GET", message=message)
+
+
+def _check_query(parameters: Sequence[QueryParameter]) -> Iterator[Violation]:
+    if len(parameters) > MAX_QUERY_PARAMETERS:
         message = f"are more than {MAX_QUERY_PARAMETERS}; put constant ones into http_endpoint"
         yield Violation(field="query_parameters", reason="TOO_MANY", message=message)
-    for i, parameter in enumerate(config.query_parameters):
+    for i, parameter in enumerate(parameters):
         field = f"query_parameters[{i}]"
         if not parameter.name:
             message = "is missing; give the query parameter a name, or remove it"
@@ -131,9 +160,6 @@ def _check_post(config: ProviderConfig) -> Iterator[Violation]:
     if len(config.parameters.encode(errors="surrogatepass")) > MAX_PARAMETERS_BYTES:
         message = f"is longer than {MAX_PARAMETERS_BYTES} bytes; move content into the campaign"
         yield Violation(field="parameters", reason="TOO_LONG", message=message)
-    if config.query_parameters:
-        message = "belong to GET, and this is a POST; put a constant one into http_endpoint"
-        yield Violation(field="query_parameters", reason="NOT_WITH_POST", message=message)
     if config.batch is not None:
         yield from _check_batch(config.batch)
 
@@ -144,6 +170,14 @@ def _check_batch(batch: Batch) -> Iterator[Violation]:
         yield from _check_range(
             batch.max_bytes, "batch.max_bytes", MIN_BATCH_BYTES, MAX_BATCH_BYTES, " bytes"
         )
+    if batch.max_addresses is not None:
+        yield from _check_range(batch.max_addresses, "batch.max_addresses", 1, MAX_BATCH_ADDRESSES)
+
+
+def _check_webhook(config: ProviderConfig) -> Iterator[Violation]:
+    if config.webhook is not None:
+        yield from webhook_rules.check(config.webhook)
+        yield from webhook_rules.check_correlation(config.webhook, config.answer)
 
 
 def _check_sender(config: ProviderConfig) -> Iterator[Violation]:

@@ -73,9 +73,13 @@ class Signature:
     """How a webhook proves who sent it. `secrets` all hold, so that they can be rotated.
 
     They are keys of HMAC, `whsec_` keys, public keys in PEM or base64, tokens, or `name:password`.
-    `signature`, `timestamp` and `nonce` are expressions of the request; with a `timestamp` (epoch
-    seconds) older or newer than `tolerance_seconds` nothing is believed, and with a `nonce` nothing
-    twice. `prefix` stands before the signature (`sha256=`), `separator` between several.
+    `signature` (where it is empty, the `header`), `timestamp` and `nonce` are expressions of the
+    request; `prefix` stands before the signature (`sha256=`), `separator` between several. Without
+    parts in `signed` it is the text at `timestamp`, if there is one, and the body.
+
+    A `timestamp` (epoch seconds, or milliseconds where the number is that great) older or newer
+    than `tolerance_seconds` is not believed. With a timestamp or a `nonce` a request that was
+    stored is known when it comes again, and another body with its nonce is not believed.
     `certificate_hosts` and `topics` are what SNS may name.
     """
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import certifi
 
@@ -16,14 +17,22 @@ from adapters.curl import CurlOptions, CurlTransport
 from adapters.curl.addresses import is_public
 from adapters.key_file import KeyFileRefused, derive, load, load_or_create
 from adapters.secret_box import SecretBox
+from adapters.signatures.authorities import Authorities
+from adapters.signatures.faults import unreadable_keys
+from adapters.signatures.sns_certificates import SnsCertificates
+from adapters.signatures.verifier import WebhookSignatures
+from adapters.signing_transport import SigningTransport
 from adapters.spooled_ledger import SpooledAddressLedger
 from adapters.sql.campaigns import SqlCampaignRepository
 from adapters.sql.database import Database
+from adapters.sql.esp_messages import SqlEspMessages
 from adapters.sql.events import SqlEventLog
 from adapters.sql.installation import WrongKey, claim_key, is_claimed
+from adapters.sql.kept_requests import SqlKeptRequests
 from adapters.sql.limiter import SqlLimiter
 from adapters.sql.opening import DatabaseRefused, file_of, open_database
 from adapters.sql.providers import SqlProviderRepository
+from adapters.sql.signature_uses import SqlSignatureUses
 from adapters.sql.suppressions import SqlSuppressionRepository
 from adapters.sql.test_messages import SqlTestMessages
 from adapters.sql.work_queue import SqlWorkQueue
@@ -31,6 +40,7 @@ from adapters.system_clock import SystemClock
 from domain.errors import TryLater
 from domain.message_id import MessageIds
 from entrypoints.settings import Settings
+from services.confirm_subscription import ConfirmSubscription
 from services.dispatch import DispatchChunk
 from services.dispatcher import Dispatcher
 from services.find_callback_provider import FindCallbackProvider
@@ -40,17 +50,24 @@ from services.places import Places
 from services.ports import (
     CampaignRepository,
     Clock,
+    EspMessages,
     EventLog,
     EventSearch,
+    KeptRequests,
     Limiter,
     ProviderRepository,
+    SignatureUses,
+    SignatureVerifier,
     Storage,
     SuppressionRepository,
     TestMessages,
     Transport,
+    UnreadableKeys,
     WorkQueue,
 )
+from services.read_webhook import ReadWebhook
 from services.record_callback import RecordCallback
+from services.record_webhook import RecordWebhook
 from services.renderers import Renderers
 from services.send_campaign import SendCampaign
 from services.send_test_email import SendTestEmail
@@ -75,6 +92,10 @@ class Parts:
     queue: WorkQueue
     limiter: Limiter
     tests: TestMessages
+    esp_messages: EspMessages
+    kept_requests: KeptRequests
+    signature_uses: SignatureUses
+    unreadable_keys: UnreadableKeys
     message_ids: MessageIds
 
     def send_campaign(self) -> SendCampaign:
@@ -89,6 +110,7 @@ class Parts:
         return SendTestEmail(
             providers=self.providers,
             tests=self.tests,
+            esp_messages=self.esp_messages,
             transport=transport,
             limiter=self.limiter,
             message_ids=self.message_ids,
@@ -100,6 +122,12 @@ class Parts:
 
     def record_callback(self) -> RecordCallback:
         return RecordCallback(self.log, self.message_ids, self.clock)
+
+    def read_webhook(self) -> ReadWebhook:
+        return ReadWebhook(self.message_ids, self.esp_messages)
+
+    def confirm_subscription(self, transport: Transport) -> ConfirmSubscription:
+        return ConfirmSubscription(transport)
 
     def dispatcher(self, transport: Transport, *, name: str, processes: int = 1) -> Dispatcher:
         """One of `processes` that share the providers' limits."""
@@ -210,6 +238,10 @@ def _parts(database: Database, master: bytes) -> Parts:
         queue=SqlWorkQueue(database),
         limiter=SqlLimiter(database),
         tests=SqlTestMessages(database),
+        esp_messages=SqlEspMessages(database),
+        kept_requests=SqlKeptRequests(database),
+        signature_uses=SqlSignatureUses(database),
+        unreadable_keys=unreadable_keys,
         message_ids=MessageIds(derive(master, "message ids")),
     )
 
@@ -219,12 +251,36 @@ async def transport(settings: Settings) -> AsyncIterator[Transport]:
     """The way to the ESPs; what is in flight is waited for at the end."""
     options = CurlOptions(
         user_agent=f"Espalier/{version('espalier')}",
-        ca_file=certifi.where() if settings.ca_file is None else str(settings.ca_file),
+        ca_file=str(_ca_file(settings)),
         drain_timeout=settings.drain_seconds,
         allow_address=None if settings.allow_private_addresses else is_public,
     )
     curl = CurlTransport(options)
     try:
-        yield curl
+        yield SigningTransport(curl, SystemClock())
     finally:
         await curl.close()
+
+
+def signature_verifier(parts: Parts, transport: Transport, settings: Settings) -> SignatureVerifier:
+    """Of one process; what it remembers of requests is shared by all."""
+    certificates = SnsCertificates(transport, Authorities(_ca_file(settings)), parts.clock)
+    return WebhookSignatures(
+        uses=parts.signature_uses, certificates=certificates, clock=parts.clock
+    )
+
+
+def record_webhook(parts: Parts, transport: Transport, settings: Settings) -> RecordWebhook:
+    return RecordWebhook(
+        log=parts.log,
+        read=parts.read_webhook(),
+        record_callback=parts.record_callback(),
+        signatures=signature_verifier(parts, transport, settings),
+        confirm=parts.confirm_subscription(transport),
+        clock=parts.clock,
+    )
+
+
+def _ca_file(settings: Settings) -> Path:
+    """Whom servers and certificates are checked against."""
+    return Path(certifi.where()) if settings.ca_file is None else settings.ca_file

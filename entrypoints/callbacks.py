@@ -10,6 +10,7 @@ import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from time import time
@@ -24,6 +25,7 @@ from domain.callback import MAX_BODY_BYTES, BadCallback, CallbackFault
 from domain.errors import TryLater
 from domain.provider import Provider
 from entrypoints.backlog import Backlog, Overloaded, Room
+from entrypoints.webhooks import OVERLOAD_RETRY_SECONDS, Webhooks, later
 from services.find_callback_provider import FindCallbackProvider
 from services.record_callback import RecordCallback
 
@@ -33,8 +35,6 @@ PREFIX = "/callbacks/"
 # Nothing else can be a token, and what a database may choke on (NUL) never reaches it.
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{1,64})(?:\?.*)?")
 _HEADERS = {"Content-Type": "application/json; charset=utf-8"}
-# For what is a matter of moments; an ESP that is told to come again has its own idea of when.
-_OVERLOAD_RETRY_SECONDS = 2
 # How long a body may take to arrive. It takes up room meanwhile.
 _BODY_SECONDS = 30.0
 
@@ -50,29 +50,31 @@ class Callbacks:
         elsewhere: Handler,
         backlog: Backlog,
         log: FilteringBoundLogger,
+        webhooks: Webhooks | None = None,
     ) -> None:
         self._find_provider = find_provider
         self._record = record
         self._elsewhere = elsewhere
         self._backlog = backlog
         self._log = log
+        self._webhooks = webhooks
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         if not request.raw_path.startswith(PREFIX):
             return await self._elsewhere(request)
         if request.method != "POST":
-            return _not_allowed()
+            return await self._without_body(request)
         room = Room(self._backlog)
         try:
             return await self._take_in(request, room)
         except BadCallback as error:
             return _json(error.answer(), status=400)
         except Overloaded:
-            return _later(_OVERLOAD_RETRY_SECONDS)
+            return await self._shed(request)
         except TryLater as error:
             # The ESP is told nothing of the cause, and may give up before anybody looks.
             self._log.warning("a callback could not be stored", exc_info=error)
-            return _later(max(1, math.ceil(error.retry_after_seconds)))
+            return later(max(1, math.ceil(error.retry_after_seconds)))
         finally:
             room.leave()
 
@@ -87,12 +89,37 @@ class Callbacks:
         provider = self._find_provider.known(rest) or await self._find(rest)
         if provider is None:
             return _not_there()
+        if provider.config.webhook is not None and self._webhooks is not None:
+            arriving = _here(body) if is_here else _arriving(request, room)
+            return await self._webhooks.take(provider, provider.config.webhook, request, arriving)
         if not is_here:
             body = await _arriving(request, room)
         answer = orjson.dumps(await self._record(provider, body))
         if request.version == HttpVersion11 and request.keep_alive:
             return Stored(request, answer)
         return web.Response(body=answer, headers=_HEADERS)
+
+    async def _without_body(self, request: web.BaseRequest) -> web.StreamResponse:
+        """ESPs ask so whether a URL is there before they use it, and some report so."""
+        if request.method not in ("GET", "HEAD") or self._webhooks is None:
+            return _not_allowed()
+        try:
+            provider = await self._find(request.raw_path[len(PREFIX) :])
+        except TryLater as error:
+            self._log.warning("a callback URL could not be looked up", exc_info=error)
+            return later(max(1, math.ceil(error.retry_after_seconds)))
+        mapping = None if provider is None else provider.config.webhook
+        if provider is None or mapping is None:
+            return _not_allowed()
+        return await self._webhooks.without_body(provider, mapping, request)
+
+    async def _shed(self, request: web.BaseRequest) -> web.StreamResponse:
+        """There is no room for it; some ESPs come again for one status alone."""
+        with suppress(TryLater):
+            provider = await self._find(request.raw_path[len(PREFIX) :])
+            if provider is not None and provider.config.webhook is not None:
+                return later(OVERLOAD_RETRY_SECONDS, provider.config.webhook.answers.overloaded)
+        return later(OVERLOAD_RETRY_SECONDS)
 
     async def _find(self, rest: str) -> Provider | None:
         """By the rest of the path: a token, and maybe a query."""
@@ -127,6 +154,10 @@ def _head(second: int) -> bytes:
     date = formatdate(second, usegmt=True)
     kind = "application/json; charset=utf-8"
     return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nDate: {date}\r\n".encode()
+
+
+async def _here(body: bytes) -> bytes:
+    return body
 
 
 async def _arriving(request: web.BaseRequest, room: Room) -> bytes:
@@ -173,12 +204,6 @@ def _not_allowed() -> web.Response:
 
 def _not_there() -> web.Response:
     return _json({"error": "There is no such callback URL."}, status=404)
-
-
-def _later(seconds: int) -> web.Response:
-    answer = _json({"error": "Not stored. Send the same request again later."}, status=503)
-    answer.headers["Retry-After"] = str(seconds)
-    return answer
 
 
 def _json(answer: dict[str, Any], *, status: int = 200) -> web.Response:

@@ -12,7 +12,14 @@ from entrypoints.campaigns.sending import Sending
 from entrypoints.errors import Context
 from espalier.v1 import campaign_pb2, campaign_pb2_grpc
 from services.change_campaign import CancelCampaign, PauseCampaign, ResumeCampaign
-from services.ports import CampaignRepository, Clock, EventLog, EventSearch, ProviderRepository
+from services.ports import (
+    CampaignRepository,
+    Clock,
+    EspMessages,
+    EventLog,
+    EventSearch,
+    ProviderRepository,
+)
 from services.preview_campaign import PreviewCampaign
 from services.read_message import ReadMessage
 from services.resolve_unknown import ResolveUnknown
@@ -32,6 +39,7 @@ class CampaignService(campaign_pb2_grpc.CampaignServiceServicer):
         providers: ProviderRepository,
         log: EventLog,
         search: EventSearch,
+        esp_messages: EspMessages,
         message_ids: MessageIds,
         clock: Clock,
         stopping: asyncio.Event,
@@ -47,7 +55,13 @@ class CampaignService(campaign_pb2_grpc.CampaignServiceServicer):
             resolve=ResolveUnknown(campaigns, clock),
             message_ids=message_ids,
         )
-        read = ReadMessage(campaigns=campaigns, log=log, search=search, message_ids=message_ids)
+        read = ReadMessage(
+            campaigns=campaigns,
+            log=log,
+            search=search,
+            esp_messages=esp_messages,
+            message_ids=message_ids,
+        )
         self._messages = Messages(campaigns=campaigns, read=read, message_ids=message_ids)
 
     async def SendCampaign(

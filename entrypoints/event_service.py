@@ -8,6 +8,12 @@ from domain.errors import InvalidRequest, TryLater, Violation
 from domain.event_filter import EventFilter
 from domain.events import START, Cursor, parse_cursor
 from domain.message_id import MessageIds
+from domain.numbers import LARGEST, read_number
+from entrypoints.convert.callback import (
+    read_replayed_times,
+    read_simulated_request,
+    to_simulation,
+)
 from entrypoints.convert.event import to_event
 from entrypoints.convert.event_filter import read_event_filter
 from entrypoints.errors import Context
@@ -15,10 +21,13 @@ from entrypoints.paging import Paging
 from espalier.v1 import event_pb2, event_pb2_grpc
 from services.ports import Clock
 from services.read_events import ReadEvents
+from services.replay_callbacks import ReplayCallbacks
+from services.simulate_callback import SimulateCallback
 
 # The two orders have tokens of their own: one leads nowhere in the other.
 OLDEST_FIRST = Paging(listing="events", default=100, most=1000)
 NEWEST_FIRST = Paging(listing="events, newest first", default=100, most=1000)
+KEPT = Paging(listing="kept requests", default=100, most=1000)
 
 _DEFAULT_BATCH = 500
 _MOST_IN_BATCH = 1000
@@ -32,9 +41,18 @@ class EventService(event_pb2_grpc.EventServiceServicer):
     """Streams end with UNAVAILABLE once `stopping` is set, so that their clients go elsewhere."""
 
     def __init__(
-        self, *, read: ReadEvents, message_ids: MessageIds, clock: Clock, stopping: asyncio.Event
+        self,
+        *,
+        read: ReadEvents,
+        simulate: SimulateCallback,
+        replay: ReplayCallbacks,
+        message_ids: MessageIds,
+        clock: Clock,
+        stopping: asyncio.Event,
     ) -> None:
         self._read = read
+        self._simulate = simulate
+        self._replay = replay
         self._message_ids = message_ids
         self._clock = clock
         self._stopping = stopping
@@ -54,6 +72,31 @@ class EventService(event_pb2_grpc.EventServiceServicer):
         return event_pb2.ListEventsResponse(
             events=map(to_event, events),
             next_page_token="" if rest is None else paging.token(str(rest)),
+        )
+
+    async def SimulateCallback(
+        self, request: event_pb2.SimulateCallbackRequest, context: Context
+    ) -> event_pb2.SimulateCallbackResponse:
+        simulation = await self._simulate(request.provider, read_simulated_request(request))
+        return to_simulation(simulation)
+
+    async def ReplayCallbacks(
+        self, request: event_pb2.ReplayCallbacksRequest, context: Context
+    ) -> event_pb2.ReplayCallbacksResponse:
+        start, end = read_replayed_times(request)
+        done = await self._replay(
+            request.provider,
+            after=_kept_after(KEPT.after(request.page_token)),
+            received_from=start,
+            received_before=end,
+            limit=KEPT.size(request.page_size),
+        )
+        return event_pb2.ReplayCallbacksResponse(
+            requests=done.requests,
+            unreadable_requests=done.unreadable,
+            events=done.events,
+            processed_events=done.processed,
+            next_page_token="" if done.last is None else KEPT.token(str(done.last)),
         )
 
     async def StreamEvents(
@@ -105,6 +148,17 @@ class EventService(event_pb2_grpc.EventServiceServicer):
                 raise InvalidRequest(
                     [Violation(field="start", reason="UNKNOWN_VALUE", message=message)]
                 )
+
+
+def _kept_after(key: str) -> int:
+    """The id in a token, which is one of ours: they are not signed, and may be made up."""
+    number = read_number(key) if key else 0
+    if number is None or number > LARGEST:
+        message = "is no token of this listing; leave it empty to begin anew"
+        raise InvalidRequest(
+            [Violation(field="page_token", reason="INVALID_PAGE_TOKEN", message=message)]
+        )
+    return number
 
 
 def _batch_size(max_batch: int) -> int:

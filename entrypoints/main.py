@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import typer
 
-from entrypoints.cli import campaign, events, provider, suppressions
+from entrypoints.cli import callbacks, campaign, events, provider, suppressions
 from entrypoints.cli.send import send
 from entrypoints.demo.command import demo
 from entrypoints.serve.command import dispatch, receive, serve
@@ -51,6 +51,7 @@ app.add_typer(provider.app, name="provider")
 app.command("send")(send)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(events.app, name="events")
+app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(suppressions.app, name="suppressions")
 app.command("simulate-esp")(simulate_esp)
 

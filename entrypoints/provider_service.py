@@ -1,5 +1,6 @@
 """`espalier.v1.ProviderService`: configures the ESPs that campaigns are sent through."""
 
+import asyncio
 from dataclasses import replace
 
 from domain.errors import InvalidRequest, Violation
@@ -7,9 +8,11 @@ from domain.provider import Provider, nickname_key
 from entrypoints.convert.campaign import read_draft, read_recipients
 from entrypoints.convert.exchange import to_tried_email
 from entrypoints.convert.faults import to_warnings
+from entrypoints.convert.preset import to_preset
 from entrypoints.convert.provider import PREFIX, read_provider, to_config_message, to_provider
 from entrypoints.errors import Context
 from entrypoints.paging import Paging
+from entrypoints.presets import all_presets
 from espalier.v1 import provider_pb2, provider_pb2_grpc
 from services.configure_provider import Configured, ConfigureProvider
 from services.ports import Clock, ProviderRepository
@@ -75,6 +78,12 @@ class ProviderService(provider_pb2_grpc.ProviderServiceServicer):
         return provider_pb2.ListProvidersResponse(
             providers=[self._shown(provider) for provider in page], next_page_token=token
         )
+
+    async def ListProviderPresets(
+        self, request: provider_pb2.ListProviderPresetsRequest, context: Context
+    ) -> provider_pb2.ListProviderPresetsResponse:
+        presets = await asyncio.to_thread(all_presets)
+        return provider_pb2.ListProviderPresetsResponse(presets=map(to_preset, presets))
 
     async def DeleteProvider(
         self, request: provider_pb2.DeleteProviderRequest, context: Context

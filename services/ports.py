@@ -14,12 +14,16 @@ from typing import NamedTuple, Protocol, TypeAlias
 from domain.callback import Attributed, Unprocessed
 from domain.campaign import CampaignSpec, CampaignState, Content, DeliveryGuarantee, Recipient
 from domain.chunk import Change, Chunk, ChunkKey
+from domain.errors import Violation
 from domain.event_filter import EventFilter
 from domain.events import Cursor, LogEntry
 from domain.http import HttpRequest, HttpResponse, Landed
 from domain.message import Counts, MessageState
+from domain.message_id import MessageRef
 from domain.provider import Limits, Provider, ProviderConfig
 from domain.suppression import Suppression, SuppressionReason
+from domain.webhook_mapping import Signature
+from domain.webhook_request import WebhookRequest
 
 
 class Clock(Protocol):
@@ -347,13 +351,22 @@ class Move(NamedTuple):
     detail: str = ""
 
 
+class EspMessage(NamedTuple):
+    """A message by the id that its ESP gave it; `email` is the address that it went to."""
+
+    esp_message_id: str
+    message: MessageRef
+    email: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What a worker did with its chunk: how the chunk changes, what moved, what the log is told.
 
     `starts` is set for an intent: nothing of it has left yet. It is how many requests may be in
     flight to the provider, over all processes. `health` is what attempts that have ended say of the
-    provider: "" that it works, else how it failed; None says nothing.
+    provider: "" that it works, else how it failed; None says nothing. `esp_messages` are what the
+    ESP calls its messages, to be found by `EspMessages`.
     """
 
     key: ChunkKey
@@ -362,6 +375,7 @@ class Step:
     health: str | None = None
     moves: tuple[Move, ...] = ()
     entries: tuple[LogEntry, ...] = ()
+    esp_messages: tuple[EspMessage, ...] = ()
 
 
 class Recorded(Enum):
@@ -439,6 +453,41 @@ class WorkQueue(Protocol):
         ...
 
 
+class Kept(NamedTuple):
+    """A request to a callback URL, as it came, and until when it is to be kept."""
+
+    request: WebhookRequest
+    until: float
+
+
+class KeptRequest(NamedTuple):
+    """One that was kept, without its URL. Ids ascend in the order of receipt."""
+
+    id: int
+    received_at: float
+    request: WebhookRequest
+
+
+class KeptRequests(Protocol):
+    """Requests to callback URLs that `EventLog.record_callbacks` was given to keep."""
+
+    async def page(
+        self,
+        provider_id: int,
+        *,
+        after: int,
+        received_from: float,
+        received_before: float,
+        limit: int,
+    ) -> Sequence[KeptRequest]:
+        """Up to `limit` of this provider with ids above `after`, ascending."""
+        ...
+
+    async def prune(self, *, now: float) -> int:
+        """Removes those whose time is over; how many."""
+        ...
+
+
 class EventLog(Protocol):
     """The log of what happened, in the order in which it became durable."""
 
@@ -449,8 +498,13 @@ class EventLog(Protocol):
         unprocessed: Sequence[Unprocessed],
         *,
         received_at: float,
+        kept: Kept | None = None,
+        again: bool = False,
     ) -> Sequence[Attributed]:
         """Stores all or nothing; the events whose message is none of this provider's are returned.
+
+        The request that brought them, `kept`, is stored with them, also where they are none. Those
+        that are read `again` are not kept as unprocessed another time.
 
         Those are kept as unprocessed. An event that is stored already is not stored again. Must be
         durable on return. Concurrent calls may share one commit.
@@ -554,4 +608,100 @@ class TestMessages(Protocol):
 
     async def emails(self, numbers: Collection[int]) -> Mapping[int, str]:
         """The addresses of these tests by number; those that are not there are left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What is kept of a request that was signed for one use: its use, and its body as digests.
+
+    `until` is when its timestamp is too old anyway, and the trace may be forgotten.
+    """
+
+    use: bytes
+    body: bytes
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A request whose signatures hold.
+
+    `repeated` says that a request with the same uses and the same body was stored already, so that
+    the ESP did not hear our answer, or somebody sends again what he overheard: it can be answered
+    as that one was, and need not be read.
+    """
+
+    traces: tuple[Trace, ...] = ()
+    repeated: bool = False
+
+
+class SignatureVerifier(Protocol):
+    """Tells whether a request to a callback URL comes from whom its signatures name."""
+
+    async def verify(
+        self, signatures: Sequence[Signature], request: WebhookRequest
+    ) -> Verified | None:
+        """None unless every one of `signatures` holds, each with any one of its secrets.
+
+        Without `signatures` any request holds. Must never raise for anything in the request, and
+        must refuse one whose use (the nonce, or what was signed with a timestamp) was remembered
+        with another body. Raises TryLater where what it needs cannot be had at the moment.
+        """
+        ...
+
+    async def remember(self, verified: Verified) -> None:
+        """To be called once the request is stored, and not before.
+
+        What was refused for want of storage, or died with its process, is thereby free to come
+        again, as ESPs do with what nobody answered. Where the trace itself cannot be stored this
+        returns all the same: should the request come again, its events are known as repeats.
+        """
+        ...
+
+
+UnreadableKeys: TypeAlias = Callable[[Signature], Iterator[Violation]]
+"""Names the public keys among a signature's secrets that are none, by their fields within it."""
+
+
+class SignatureUses(Protocol):
+    """The traces of requests that were stored, shared by all processes that take callbacks."""
+
+    async def find(self, uses: Collection[bytes]) -> Mapping[bytes, bytes]:
+        """The digest of the body that each use was remembered with; unknown ones are left out."""
+        ...
+
+    async def add(self, traces: Collection[Trace]) -> None:
+        """Must keep the first body of a use that is there already, and be durable on return.
+
+        Traces whose `until` has passed are forgotten sooner or later.
+        """
+        ...
+
+
+MAX_ESP_MESSAGE_ID = 512
+"""Characters; no ESP's id is half as long, and what is longer is not stored."""
+
+
+class EspMessages(Protocol):
+    """What ESPs call our messages, so that their webhooks may name messages by their own ids.
+
+    Ids are text and belong to one provider. Several messages may share one, and one message have
+    several: it was sent again. Those of campaigns are also stored by `WorkQueue.record`.
+    """
+
+    async def add(self, provider_id: int, messages: Sequence[EspMessage]) -> None:
+        """Durable on return. Must pass over what is stored already, and over ids too long."""
+        ...
+
+    async def find(self, provider_id: int, esp_message_id: str, email: str) -> MessageRef | None:
+        """The message that this provider's ESP calls so, and that went to `email`.
+
+        Where the id is one message's alone, it is that one whatever the address is: ESPs also
+        report copies. None where no message, or none of several, fits.
+        """
+        ...
+
+    async def id_of(self, message: MessageRef) -> str:
+        """The id of this message that was stored last; empty where none is."""
         ...

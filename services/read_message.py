@@ -13,6 +13,7 @@ from domain.message_id import MessageIds, MessageKind, MessageRef
 from services.ports import (
     Campaign,
     CampaignRepository,
+    EspMessages,
     EventLog,
     EventSearch,
     MessageRow,
@@ -32,13 +33,14 @@ class History:
     """A message as it stands, and what is known to have happened to it.
 
     `events` are in order: the first thousands, if so many. `resends` are what an operator had sent
-    again, oldest first.
+    again, oldest first. `esp_message_id` is what the ESP calls it, where that is known.
     """
 
     campaign: Campaign
     message: MessageRow
     events: Sequence[SystemEvent]
     resends: Sequence[Resend] = ()
+    esp_message_id: str = ""
 
 
 class ReadMessage:
@@ -50,11 +52,13 @@ class ReadMessage:
         campaigns: CampaignRepository,
         log: EventLog,
         search: EventSearch,
+        esp_messages: EspMessages,
         message_ids: MessageIds,
     ) -> None:
         self._campaigns = campaigns
         self._log = log
         self._search = search
+        self._esp_messages = esp_messages
         self._message_ids = message_ids
 
     async def by_id(self, message_id: str) -> History:
@@ -97,7 +101,13 @@ class ReadMessage:
         )
         events = [event for entry in entries for event in self._events(entry, row)]
         resends = await self._campaigns.resends(campaign.number, row.ordinal)
-        return History(campaign=campaign, message=row, events=events, resends=resends)
+        return History(
+            campaign=campaign,
+            message=row,
+            events=events,
+            resends=resends,
+            esp_message_id=await self._esp_messages.id_of(message),
+        )
 
     def _events(self, entry: LogEntry, row: MessageRow) -> Sequence[SystemEvent]:
         """Those of an entry that speak of this message: one, or all of a callback's."""

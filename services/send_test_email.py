@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from domain.answer import read_answer
 from domain.campaign import CampaignSpec, Content, Recipient
 from domain.campaign_rules import check_recipient, unsendable
 from domain.chunk import OpenRequest
@@ -11,11 +12,21 @@ from domain.errors import InvalidRequest, Violation
 from domain.http import HttpRequest, HttpResponse, TransportError
 from domain.idempotency import request_key, with_key
 from domain.masking import mask_answer_headers, mask_echoes, mask_request, secrets_sent
-from domain.message_id import MessageIds
+from domain.message_id import MessageIds, MessageKind, MessageRef
 from domain.provider import Provider, ProviderConfig, nickname_key
 from domain.rendering import RenderedRequest, Renderer
+from domain.retry import Outcome
+from services.answers import names_by_id
 from services.content import NO_CAMPAIGN, check_draft, complete
-from services.ports import Clock, Limiter, ProviderRepository, TestMessages, Transport
+from services.ports import (
+    Clock,
+    EspMessage,
+    EspMessages,
+    Limiter,
+    ProviderRepository,
+    TestMessages,
+    Transport,
+)
 
 # As much of an answer as a person reads.
 MAX_BODY_BYTES = 16 * 1024
@@ -26,7 +37,8 @@ class TriedEmail:
     """A test email and what the ESP said to it, with the secrets of `config` masked throughout.
 
     `status` is None where no whole answer came, and `transport_error` then says why. `body` is the
-    start of the answer's, `truncated` where there was more.
+    start of the answer's, `truncated` where there was more. `accepted` says that the ESP took the
+    message, as its provider's mapping reads the answer.
     """
 
     config: ProviderConfig
@@ -37,11 +49,8 @@ class TriedEmail:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: str = field(default="", repr=False)
     truncated: bool = False
+    accepted: bool = False
     transport_error: str = ""
-
-    @property
-    def accepted(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
 
 
 class SendTestEmail:
@@ -56,6 +65,7 @@ class SendTestEmail:
         *,
         providers: ProviderRepository,
         tests: TestMessages,
+        esp_messages: EspMessages,
         transport: Transport,
         limiter: Limiter,
         message_ids: MessageIds,
@@ -63,6 +73,7 @@ class SendTestEmail:
     ) -> None:
         self._providers = providers
         self._tests = tests
+        self._esp_messages = esp_messages
         self._transport = transport
         self._limiter = limiter
         self._message_ids = message_ids
@@ -85,9 +96,13 @@ class SendTestEmail:
             config.idempotency_key,
             self._key(provider, number),
         )
-        return await self._send(provider, request, message_id)
+        message = EspMessage("", MessageRef(MessageKind.TEST, number, 0), recipient.email)
+        return await self._send(provider, request, message)
 
-    async def _send(self, provider: Provider, request: HttpRequest, message_id: str) -> TriedEmail:
+    async def _send(
+        self, provider: Provider, request: HttpRequest, message: EspMessage
+    ) -> TriedEmail:
+        """`message` has no id of the ESP yet."""
         # A paused provider is tried all the same: to see whether it answers again is what for.
         wait = await self._limiter.reserve(provider.provider_id, requests=1, messages=1)
         if wait:
@@ -101,11 +116,17 @@ class SendTestEmail:
             return TriedEmail(
                 config=config,
                 request=mask_request(request, config),
-                message_id=message_id,
+                message_id=self._message_ids.token(message.message),
                 elapsed_seconds=max(0.0, self._clock.now() - started),
                 transport_error=error.reason,
             )
-        return _answered(config, request, message_id, answer)
+        verdict = read_answer(config.answer, answer, [(0, message.email)], now=self._clock.now())
+        if verdict.esp_ids and names_by_id(config):
+            called = message._replace(esp_message_id=verdict.esp_ids[0])
+            await self._esp_messages.add(provider.provider_id, [called])
+        accepted = verdict.outcome is Outcome.ACCEPTED
+        message_id = self._message_ids.token(message.message)
+        return _answered(config, request, message_id, answer, accepted=accepted)
 
     def _key(self, provider: Provider, number: int) -> str:
         """Numbers of tests are negative here: else an ESP would take a campaign's first message for
@@ -116,7 +137,12 @@ class SendTestEmail:
 
 
 def _answered(
-    config: ProviderConfig, request: HttpRequest, message_id: str, answer: HttpResponse
+    config: ProviderConfig,
+    request: HttpRequest,
+    message_id: str,
+    answer: HttpResponse,
+    *,
+    accepted: bool,
 ) -> TriedEmail:
     secrets = secrets_sent(request, config)
     body = mask_echoes(answer.body.decode(errors="replace"), secrets)
@@ -133,6 +159,7 @@ def _answered(
         ),
         body=start,
         truncated=answer.truncated or len(start) < len(body),
+        accepted=accepted,
     )
 
 

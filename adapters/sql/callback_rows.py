@@ -7,11 +7,13 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from adapters.sql import schema
+from adapters.sql.kept_requests import keep_requests
 from adapters.sql.prepared import Prepared
 from adapters.sql.rows import insert_rows
 from domain.callback import UNKNOWN_META, Attributed, Unprocessed
 from domain.events import EntryKind
 from domain.message_id import MessageKind, MessageRef
+from services.ports import Kept
 
 _events, _installation, _campaigns = schema.events, schema.installation, schema.campaigns
 _tests, _unprocessed = schema.test_messages, schema.unprocessed_events
@@ -38,6 +40,8 @@ class Call(NamedTuple):
     events: Sequence[Attributed]
     unprocessed: Sequence[Unprocessed]
     received_at: float
+    kept: Kept | None = None
+    again: bool = False
 
 
 class Sizes:
@@ -91,6 +95,9 @@ def store_calls(
     if ours:
         _append(connection, ours)
     _keep(connection, calls, answers)
+    requests = [(c.provider_id, c.received_at, c.kept) for c in calls if c.kept is not None]
+    if requests:
+        keep_requests(connection, requests)
     return answers
 
 
@@ -145,7 +152,7 @@ def _keep(
     for call, others in zip(calls, foreign, strict=True):
         if call.unprocessed or others:
             kept = [(item.event, item.reason) for item in call.unprocessed]
-            kept += [(item.event, UNKNOWN_META) for item in others]
+            kept += [(item.event, UNKNOWN_META) for item in others if not call.again]
             rows += (
                 (call.provider_id, call.received_at, orjson.dumps(event.raw).decode(), reason)
                 for event, reason in kept

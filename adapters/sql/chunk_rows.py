@@ -41,6 +41,8 @@ def write_requests(requests: tuple[OpenRequest, ...]) -> str:
         (
             *(r.ordinals, r.provider_version, r.omitted, r.attempts),
             *(r.first_attempt_at, r.not_before, r.posting, r.doubtful),
+            # Nearly no request has one, and those that were written before it was have none.
+            *((r.predecessors,) if r.predecessors else ()),
         )
         for r in requests
     ]
@@ -48,7 +50,7 @@ def write_requests(requests: tuple[OpenRequest, ...]) -> str:
 
 
 def _request(row: list[Any]) -> OpenRequest:
-    ordinals, version, omitted, attempts, first_attempt_at, not_before, posting, doubtful = row
+    ordinals, version, omitted, attempts, first_attempt_at, not_before, posting, doubtful = row[:8]
     return OpenRequest(
         ordinals=tuple(ordinals),
         provider_version=version,
@@ -58,4 +60,5 @@ def _request(row: list[Any]) -> OpenRequest:
         not_before=not_before,
         posting=posting,
         doubtful=doubtful,
+        predecessors=row[8] if len(row) > 8 else 0,
     )

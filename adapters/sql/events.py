@@ -19,6 +19,7 @@ from domain.callback import Attributed, Unprocessed
 from domain.event_filter import EventFilter
 from domain.events import EVENTS_OF_CALLBACK, Cursor, LogEntry
 from domain.provider import Provider
+from services.ports import Kept
 
 # Bounds one transaction, which takes about 10 µs for an event: nobody else can write meanwhile.
 _EVENTS_PER_COMMIT = 2000
@@ -53,11 +54,13 @@ class SqlEventLog:
         unprocessed: Sequence[Unprocessed],
         *,
         received_at: float,
+        kept: Kept | None = None,
+        again: bool = False,
     ) -> Sequence[Attributed]:
-        if not events and not unprocessed:
+        if not events and not unprocessed and kept is None:
             return ()
         done: asyncio.Future[Sequence[Attributed]] = asyncio.get_running_loop().create_future()
-        call = Call(provider.provider_id, events, unprocessed, received_at)
+        call = Call(provider.provider_id, events, unprocessed, received_at, kept, again)
         self._waiting.append((call, done))
         if self._committer is None or self._committer.done():
             self._committer = asyncio.create_task(self._commit_waiting())

@@ -1,68 +1,33 @@
-"""A provider's configuration as it is stored: JSON without secrets, and the secrets apart."""
+"""A provider's configuration as it is stored: JSON without secrets, and the secrets apart.
 
-from dataclasses import asdict, replace
-from typing import Any
+What an earlier version stored lacks fields that came since; they have their defaults.
+"""
+
+from dataclasses import asdict
+from typing import Any, Final
 
 import orjson
+from pydantic import TypeAdapter
 from sqlalchemy import Row
 
 from domain.circuit import Circuit
-from domain.provider import (
-    BasicAuthentication,
-    Batch,
-    Header,
-    IdempotencyKey,
-    Limits,
-    PreferenceCenter,
-    PreferenceCenterKind,
-    ProviderConfig,
-    QueryParameter,
-    RequestType,
-)
+from domain.provider import ProviderConfig
+from domain.provider_secrets import NONE, SecretValues, secret_values, with_secret_values
 
-_BLANK_PASSWORD = {"password": ""}
+_CONFIGS: Final = TypeAdapter(ProviderConfig)
+_SECRETS: Final = TypeAdapter(SecretValues)
 
 
 def encode(config: ProviderConfig) -> tuple[str, bytes]:
     """The JSON, in which secrets are blank, and JSON of the secrets, which is to be sealed."""
-    secrets = {
-        "password": config.basic.password if config.basic else "",
-        "headers": [header.value if header.secret else "" for header in config.headers],
-    }
-    blank = replace(
-        config,
-        basic=None if config.basic is None else replace(config.basic, **_BLANK_PASSWORD),
-        headers=tuple(replace(h, value="") if h.secret else h for h in config.headers),
-    )
-    return orjson.dumps(asdict(blank)).decode(), orjson.dumps(secrets)
+    blank = with_secret_values(config, NONE)
+    return orjson.dumps(asdict(blank)).decode(), orjson.dumps(asdict(secret_values(config)))
 
 
 def decode(text: str, opened: bytes) -> ProviderConfig:
     """What `encode` was given."""
-    fields: dict[str, Any] = orjson.loads(text)
-    secrets: dict[str, Any] = orjson.loads(opened)
-    center = fields["preference_center"]
-    center["kind"] = PreferenceCenterKind(center["kind"])
-    basic, batch = fields["basic"], fields["batch"]
-    if basic is not None:
-        basic = BasicAuthentication(**{**basic, "password": secrets["password"]})
-    headers = [Header(**header) for header in fields["headers"]]
-    return ProviderConfig(
-        **{
-            **fields,
-            "request_type": RequestType(fields["request_type"]),
-            "basic": basic,
-            "headers": tuple(
-                replace(header, value=value) if header.secret else header
-                for header, value in zip(headers, secrets["headers"], strict=True)
-            ),
-            "query_parameters": tuple(QueryParameter(**q) for q in fields["query_parameters"]),
-            "batch": None if batch is None else Batch(**batch),
-            "preference_center": PreferenceCenter(**center),
-            "limits": Limits(**fields["limits"]),
-            "idempotency_key": IdempotencyKey(**fields["idempotency_key"]),
-        }
-    )
+    blank = _CONFIGS.validate_python(orjson.loads(text))
+    return with_secret_values(blank, _SECRETS.validate_python(orjson.loads(opened)))
 
 
 def read_circuit(row: Row[Any]) -> Circuit:

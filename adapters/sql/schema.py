@@ -204,6 +204,20 @@ events = Table(
     Index(None, "message_kind", "number", "position"),
 )
 
+# Requests to callback URLs as they came, kept for a while so that they can be read again: zlib of
+# a line of JSON [method, headers, query], and the body.
+kept_requests = Table(
+    "kept_requests",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("received_at", Float(53), nullable=False),
+    Column("keep_until", Float(53), nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Index(None, "provider_id", "id"),
+    Index(None, "keep_until"),
+)
+
 # Callback events that belong to no message of ours, kept for replay.
 unprocessed_events = Table(
     "unprocessed_events",
@@ -237,4 +251,30 @@ test_messages = Table(
     Column("email", Text, nullable=False),
     Column("created_at", Float(53), nullable=False),
     sqlite_autoincrement=True,
+)
+
+# What ESPs call our messages, of providers whose webhooks name messages so. An id may stand for
+# several messages, which their addresses tell apart.
+esp_messages = Table(
+    "esp_messages",
+    metadata,
+    Column("provider_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("esp_message_id", String(512), primary_key=True),
+    Column("message_kind", SmallInteger, primary_key=True, autoincrement=False),
+    # The campaign's number, or the test's.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", BigInteger, primary_key=True, autoincrement=False),
+    Column("email_key", String(320), nullable=False),
+    Column("stored_at", Float(53), nullable=False),
+    Index(None, "message_kind", "number", "ordinal"),
+)
+
+# Signed requests of ESPs that were stored: their uses, each with the body that it came with.
+signature_uses = Table(
+    "signature_uses",
+    metadata,
+    Column("use_digest", LargeBinary(32), primary_key=True),
+    Column("body_digest", LargeBinary(32), nullable=False),
+    # When it may be forgotten: its timestamp is too old to be believed again.
+    Column("until", Float(53), nullable=False, index=True),
 )

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from adapters.sql import schema
 from adapters.sql.cancellation import cancel_queued
 from adapters.sql.chunk_rows import chunk_values, read_chunk
+from adapters.sql.esp_messages import add_esp_messages
 from adapters.sql.event_rows import append_entries
 from adapters.sql.prepared import Prepared
 from adapters.sql.provider_codec import read_circuit
@@ -167,6 +168,11 @@ def close_works(connection: Connection, works: Sequence[Work], *, now: float) ->
     said = [(work.provider_id, entry) for work in works for entry in work.entries]
     if said:
         append_entries(connection, said)
+    add_esp_messages(
+        connection,
+        [(work.provider_id, each) for work in works for each in work.esp_messages],
+        now=now,
+    )
     _store_traffic(connection, {work.provider_id: work.traffic for work in works}.items())
     for work in works:
         _settle(connection, work, now=now)

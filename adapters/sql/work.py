@@ -11,7 +11,7 @@ from domain.chunk import Chunk, ChunkState
 from domain.circuit import CLOSED, Circuit, CircuitState
 from domain.events import LogEntry
 from domain.message import MessageState
-from services.ports import Move, Recorded, Step
+from services.ports import EspMessage, Move, Recorded, Step
 
 # The states that a chunk can speak for; a message in any other has a row of its own.
 _PLAIN = frozenset({MessageState.QUEUED, MessageState.SENDING, MessageState.ACCEPTED})
@@ -72,6 +72,7 @@ class Work:
     counts: Counter[MessageState] = field(default_factory=Counter)
     rows: list[dict[str, Any]] = field(default_factory=list)
     entries: list[LogEntry] = field(default_factory=list)
+    esp_messages: list[EspMessage] = field(default_factory=list)
     is_changed: bool = False
     ends_campaign: bool = False
 
@@ -92,6 +93,7 @@ class Work:
             self.move(move, now=now)
         for entry in step.entries:
             self._say(entry)
+        self.esp_messages += step.esp_messages
         return Recorded.STORED
 
     def become(self, chunk: Chunk) -> None:

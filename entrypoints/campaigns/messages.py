@@ -55,6 +55,7 @@ class Messages:
     async def get(self, request: campaign_pb2.GetMessageRequest) -> campaign_pb2.GetMessageResponse:
         history = await self._history(request)
         (message,) = to_messages(history.campaign.number, [history.message], self._message_ids)
+        message.esp_message_id = history.esp_message_id
         return campaign_pb2.GetMessageResponse(message=message, timeline=to_timeline(history))
 
     async def _history(self, request: campaign_pb2.GetMessageRequest) -> History:

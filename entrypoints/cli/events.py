@@ -37,6 +37,11 @@ class Kind(StrEnum):
     FAILED = "failed"
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
+    OPENED = "opened"
+    DEFERRED = "deferred"
+    DROPPED = "dropped"
+    RESUBSCRIBED = "resubscribed"
+    UNKNOWN = "unknown"
 
 
 _TYPES = {
@@ -45,6 +50,11 @@ _TYPES = {
     Kind.FAILED: common_pb2.EVENT_TYPE_NOTIFICATION_FAILED,
     Kind.CLICKED: common_pb2.EVENT_TYPE_NOTIFICATION_CLICKED,
     Kind.UNSUBSCRIBED: common_pb2.EVENT_TYPE_CHANNEL_UNSUBSCRIBED,
+    Kind.OPENED: common_pb2.EVENT_TYPE_NOTIFICATION_OPENED,
+    Kind.DEFERRED: common_pb2.EVENT_TYPE_NOTIFICATION_DEFERRED,
+    Kind.DROPPED: common_pb2.EVENT_TYPE_NOTIFICATION_DROPPED,
+    Kind.RESUBSCRIBED: common_pb2.EVENT_TYPE_CHANNEL_RESUBSCRIBED,
+    Kind.UNKNOWN: common_pb2.EVENT_TYPE_NOTIFICATION_UNKNOWN,
 }
 
 Campaign = Annotated[

@@ -62,8 +62,8 @@ _NEXT_STEPS: Final[Mapping[str, str]] = {
         "`espalier campaign message --campaign {campaign} --email {email}` shows what became of it."
     ),
     State.UNKNOWN: (
-        "It may have arrived, or not: its request left and the answer was lost. A callback may "
-        "still tell. Decide with `espalier campaign resolve {campaign} --message {message}` and "
+        "It may have arrived, or not: its request left and the answer does not tell. A callback "
+        "still may. Decide with `espalier campaign resolve {campaign} --message {message}` and "
         "`--resend` or `--abandon`."
     ),
 }
@@ -205,6 +205,7 @@ def _print(response: campaign_pb2.GetMessageResponse, end: campaign_pb2.Campaign
     print_facts(
         {
             "Message": message.message_id,
+            "The ESP's id": message.esp_message_id,
             "Campaign": message.campaign_id,
             "Recipient": f"{message.name} <{message.email}>" if message.name else message.email,
             "State": state,

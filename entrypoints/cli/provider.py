@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from entrypoints.cli import preset
 from entrypoints.cli import spec_options as opt
 from entrypoints.cli.client import CALL_TIMEOUT, DEFAULT_ADDRESS, Address, Client, run
 from entrypoints.cli.completion import nicknames
@@ -18,10 +19,10 @@ from entrypoints.cli.output import (
     print_facts,
     print_json,
     print_table,
-    print_warnings,
     time_text,
 )
 from entrypoints.cli.paging import whole_list
+from entrypoints.cli.provider_configuring import configured, print_configured
 from entrypoints.cli.provider_facts import facts_of, request_type
 from entrypoints.cli.provider_faults import with_the_services
 from entrypoints.cli.provider_file import FaultyFile, ProviderFile, read_provider_file
@@ -30,6 +31,7 @@ from entrypoints.cli.spec import spec_of
 from espalier.v1 import common_pb2, provider_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Configure the email providers that campaigns use.")
+app.add_typer(preset.app, name="preset")
 
 Nickname = Annotated[
     str,
@@ -65,29 +67,32 @@ def apply(
                      "html": "$$HTML", "meta": "$$MessageID"}]}
     ```
 
-    In a password or a header's value, each `${NAME}` is taken from the environment. Secrets that
-    the file leaves out stay as they are stored. Give the callback URL that is printed to the
-    provider, and try it with `espalier provider test`.
+    In a password, a key, a secret or a header's value, each `${NAME}` is taken from the
+    environment. Secrets that the file leaves out stay as they are stored. Give the callback URL
+    that is printed to the provider, and try it with `espalier provider test`.
     """
     with reported():
         source = _read(file, address)
 
-    async def work(client: Client) -> provider_pb2.ConfigureProviderResponse:
-        request = provider_pb2.ConfigureProviderRequest(
-            provider=source.provider, validate_only=dry_run
-        )
-        return await client.providers.ConfigureProvider(request, timeout=CALL_TIMEOUT)
+    response = configured(source, validate_only=dry_run, address=address)
+    print_configured(response, validate_only=dry_run, json=json)
 
-    response = run(address, work, source.place)
-    print_warnings(response.warnings, source.place)
-    if json:
-        print_json(as_dict(response))
-        return
-    done = "created" if response.created else "replaced"
-    would = "is valid and would be " if dry_run else "is "
-    typer.echo(f"Provider {response.provider.nickname} {would}{done}.")
-    if response.provider.callback_url:
-        typer.echo(f"Callback URL, for the provider's settings: {response.provider.callback_url}")
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The provider, as YAML.")],
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Say what is wrong with a provider file, and what is worth knowing of it; nothing is stored.
+
+    The exit code is 2 if the service would refuse it.
+    """
+    with reported():
+        source = _read(file, address)
+    response = configured(source, validate_only=True, address=address)
+    count = len(response.warnings)
+    told = f"; see the {count} warning{'s' * (count != 1)}" if count else ""
+    typer.echo(f"{file} is valid{told}.")
 
 
 @app.command("get")

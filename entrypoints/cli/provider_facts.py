@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf.duration_pb2 import Duration
 
+from entrypoints.cli.message_text import yaml_of
 from entrypoints.cli.output import enum_text, time_text
 from entrypoints.cli.provider_status import status_facts
 from espalier.v1 import provider_pb2
@@ -22,6 +23,8 @@ def facts_of(provider: Provider) -> dict[str, str]:
             f"{h.name}: {'***' if h.secret else h.value}" for h in provider.headers
         ),
         "Query": "\n".join(f"{p.name}={p.value}" for p in provider.query_parameters),
+        "Secrets": "\n".join(f"{s.name}: ***" for s in provider.secrets),
+        "Body": _body(provider),
         "Batch": _batch(provider),
         "From": _sender(provider),
         "Reply to": provider.default_reply_to_address,
@@ -34,6 +37,8 @@ def facts_of(provider: Provider) -> dict[str, str]:
         "Updated": time_text(provider, "update_time"),
         "Etag": provider.etag,
         "Template": provider.parameters,
+        "Answer": yaml_of(provider.answer),
+        "Webhook": yaml_of(provider.webhook),
     }
 
 
@@ -43,19 +48,44 @@ def request_type(provider: Provider) -> str:
 
 
 def _authentication(authentication: provider_pb2.Authentication) -> str:
+    if authentication.HasField("aws_signature"):
+        aws = authentication.aws_signature
+        key = f"{aws.access_key_id}:{'***' if aws.secret_access_key_set else ''}"
+        return f"AWS signature for {aws.service} in {aws.region}, {key}"
     if not authentication.HasField("basic"):
         return "none"
     basic = authentication.basic
     return f"basic, {basic.username}:{'***' if basic.password_set else ''}"
 
 
+def _body(provider: Provider) -> str:
+    """Return what differs from JSON with blanks, which is how most are."""
+    words = []
+    if provider.body_encoding in (
+        provider_pb2.BODY_ENCODING_FORM,
+        provider_pb2.BODY_ENCODING_MULTIPART,
+    ):
+        words.append(enum_text(provider, "body_encoding"))
+    if provider.empty_values == provider_pb2.EMPTY_VALUES_OMIT:
+        words.append("empty values are left out")
+    if provider.empty_values == provider_pb2.EMPTY_VALUES_NULL:
+        words.append("empty values are null")
+    if provider.stored_template:
+        words.append("subject and content are stored at the ESP")
+    return ", ".join(words)
+
+
 def _batch(provider: Provider) -> str:
     if not provider.HasField("batch"):
         return ""
     batch = provider.batch
-    size = f" and {batch.max_bytes:,} bytes" if batch.HasField("max_bytes") else ""
-    messages = "message" if batch.max_messages == 1 else "messages"
-    return f"up to {batch.max_messages:,} {messages}{size} a request"
+    parts = [f"{batch.max_messages:,} message{'s' * (batch.max_messages != 1)}"]
+    if batch.HasField("max_addresses"):
+        parts.append(f"{batch.max_addresses:,} addresses")
+    if batch.HasField("max_bytes"):
+        parts.append(f"{batch.max_bytes:,} bytes")
+    grouped = ", grouped by what stands outside of the messages" if batch.group else ""
+    return f"up to {' and '.join(parts)} a request{grouped}"
 
 
 def _sender(provider: Provider) -> str:

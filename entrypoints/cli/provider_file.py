@@ -1,8 +1,8 @@
 """Provider files: YAML with the names of the fields of espalier.v1.Provider.
 
 Enum values may leave out their prefix (`request_type: POST`), spans are written `30s` or `500ms`.
-In a password or a header's value, `${NAME}` is taken from that environment variable, so that the
-file can be kept under version control.
+In whatever may be secret (a password, a key, the value of a header or of a secret), `${NAME}` is
+taken from that environment variable, so that the file can be kept under version control.
 """
 
 from __future__ import annotations
@@ -51,11 +51,16 @@ class FaultyFile(Failure):
 
 
 def read_provider_file(path: Path, environment: Mapping[str, str]) -> ProviderFile:
-    """Read a provider from YAML.
+    """Read a provider from a file of YAML; as read_provider_text."""
+    return read_provider_text(_text(path), path, environment)
+
+
+def read_provider_text(text: str, path: Path, environment: Mapping[str, str]) -> ProviderFile:
+    """Read a provider from YAML that stands, or might stand, in the file at `path`.
 
     Failure: with file and line, if it is not YAML; FaultyFile: with every field that is not right.
     """
-    root = _composed(path)
+    root = _composed(text, path)
     if root is None:
         raise Failure(
             f"{path} is empty: give at least nickname, request_type and http_endpoint.",
@@ -70,14 +75,19 @@ def read_provider_file(path: Path, environment: Mapping[str, str]) -> ProviderFi
     return source
 
 
-def _composed(path: Path) -> yaml.Node | None:
-    """Return the root of a YAML document, None for an empty one. Failure: it is none."""
+def _text(path: Path) -> str:
     try:
-        return yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}.", EXIT_INVALID) from error
     except UnicodeDecodeError as error:
         raise Failure(f"{path} is not UTF-8 text: save it as UTF-8.", EXIT_INVALID) from error
+
+
+def _composed(text: str, path: Path) -> yaml.Node | None:
+    """Return the root of a YAML document, None for an empty one. Failure: it is none."""
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Failure(f"{path}:{line}: not valid YAML: {error.problem}.", EXIT_INVALID) from error

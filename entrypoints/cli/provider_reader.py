@@ -21,8 +21,12 @@ _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 # Only these may hold secrets; elsewhere `${…}` is text.
 _FROM_ENVIRONMENT: Final = {
+    "espalier.v1.AwsSignature.access_key_id",
+    "espalier.v1.AwsSignature.secret_access_key",
     "espalier.v1.BasicAuthentication.password",
     "espalier.v1.Header.value",
+    "espalier.v1.Secret.value",
+    "espalier.v1.Signature.secrets",
 }
 
 
@@ -81,29 +85,41 @@ class ProviderReader:
         path = f"{parent}.{field.name}"
         self.lines[path] = key.start_mark.line + 1
         if field.is_repeated:
-            self._repeated(getattr(target, field.name), node, path)
+            self._repeated(target, field, node, path)
         elif field.message_type is not None and field.message_type is not Duration.DESCRIPTOR:
             self.read(getattr(target, field.name), node, path)
         elif node.tag != _NULL:
             self._value(target, field, node, path)
 
-    def _repeated(self, target: Any, node: yaml.Node, path: str) -> None:
+    def _repeated(
+        self, target: Message, field: FieldDescriptor, node: yaml.Node, path: str
+    ) -> None:
         if node.tag == _NULL:
             return
         if not isinstance(node, yaml.SequenceNode):
             self._note(node, path, "must be a list; begin each entry with `- `")
             return
+        entries: Any = getattr(target, field.name)
         for index, entry in enumerate(node.value):
-            self.read(target.add(), entry, f"{path}[{index}]")
+            if field.message_type is not None:
+                self.read(entries.add(), entry, f"{path}[{index}]")
+            else:
+                self._entry(entries, field, entry, f"{path}[{index}]")
+
+    def _entry(self, entries: Any, field: FieldDescriptor, node: yaml.Node, path: str) -> None:
+        self.lines[path] = node.start_mark.line + 1
+        try:
+            entries.append(self._scalar(field, _single(node)))
+        except _WrongValue as wrong:
+            self._note(node, path, str(wrong))
 
     def _value(self, target: Message, field: FieldDescriptor, node: yaml.Node, path: str) -> None:
         try:
-            if not isinstance(node, yaml.ScalarNode):
-                raise _WrongValue("must be a single value; text goes after `|` or `>`")
+            scalar = _single(node)
             if field.message_type is not None:
-                getattr(target, field.name).FromNanoseconds(_nanoseconds(node))
+                getattr(target, field.name).FromNanoseconds(_nanoseconds(scalar))
             else:
-                setattr(target, field.name, self._scalar(field, node))
+                setattr(target, field.name, self._scalar(field, scalar))
         except _WrongValue as wrong:
             self._note(node, path, str(wrong))
 
@@ -131,6 +147,12 @@ class ProviderReader:
 
 class _WrongValue(Exception):
     """A value is none of its field; the text is that of the fault."""
+
+
+def _single(node: yaml.Node) -> yaml.ScalarNode:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _WrongValue("must be a single value; text goes after `|` or `>`")
+    return node
 
 
 def _no_field(target: Message, name: str) -> str:

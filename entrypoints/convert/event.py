@@ -32,6 +32,8 @@ def to_event(event: SystemEvent) -> event_pb2.Event:
     if event.callback_type is not None:
         message.callback_type = event.callback_type.value
     message.test = event.test
+    if event.description:
+        message.description = event.description
     put_time(message.occur_time, event.occurred_at)
     put_time(message.receive_time, event.received_at)
     return message

@@ -1,17 +1,16 @@
 """Providers: what a ConfigureProvider asks for, and what an answer shows. Secrets only go in."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from domain import provider_rules
 from domain.errors import InvalidRequest, Violation
 from domain.provider import (
-    BasicAuthentication,
     Batch,
+    BodyEncoding,
+    EmptyValues,
     Header,
     IdempotencyKey,
-    Limits,
     PreferenceCenter,
     PreferenceCenterKind,
     Provider,
@@ -21,13 +20,19 @@ from domain.provider import (
 )
 from entrypoints.convert.enums import pair
 from entrypoints.convert.faults import prefixed
-from entrypoints.convert.provider_status import to_status
-from entrypoints.convert.times import (
-    duration_fault,
-    from_duration,
-    to_duration,
-    to_timestamp,
+from entrypoints.convert.provider_access import (
+    read_aws_signature,
+    read_basic,
+    read_secret,
+    to_authentication,
+    to_secret,
 )
+from entrypoints.convert.provider_answer import read_answer, to_answer
+from entrypoints.convert.provider_limits import read_limits, to_limits
+from entrypoints.convert.provider_status import to_status
+from entrypoints.convert.provider_webhook import read_webhook, to_webhook
+from entrypoints.convert.reading import Reading
+from entrypoints.convert.times import to_timestamp
 from espalier.v1 import provider_pb2
 
 PREFIX = "provider."
@@ -35,8 +40,10 @@ REQUEST_TYPES = pair(RequestType, provider_pb2.RequestType.Value, "REQUEST_TYPE"
 PREFERENCE_CENTERS = pair(
     PreferenceCenterKind, provider_pb2.PreferenceCenterKind.Value, "PREFERENCE_CENTER_KIND"
 )
+BODY_ENCODINGS = pair(BodyEncoding, provider_pb2.BodyEncoding.Value, "BODY_ENCODING")
+EMPTY_VALUES = pair(EmptyValues, provider_pb2.EmptyValues.Value, "EMPTY_VALUES")
 # What is right of these depends on the request type.
-_OF_ONE_TYPE = ("parameters", "query_parameters", "batch")
+_OF_ONE_TYPE = ("parameters", "query_parameters", "batch", "body_encoding", "empty_values")
 _DEFAULT_KEY = IdempotencyKey()
 
 
@@ -53,14 +60,23 @@ class WantedProvider:
 
     def refusal(self, others: Iterable[Violation] = ()) -> InvalidRequest:
         """All that is wrong, with `others` found in the configuration; fields of the request."""
-        known = all(fault.field != "request_type" for fault in self.faults)
-        rest = (v for v in others if known or not v.field.startswith(_OF_ONE_TYPE))
+        unknown = tuple(part for fault in self.faults for part in _depending_on(fault))
+        rest = (v for v in others if not v.field.startswith(unknown))
         return InvalidRequest(prefixed([*self.faults, *rest], PREFIX))
+
+
+def _depending_on(fault: Violation) -> tuple[str, ...]:
+    """Fields of which nothing can be said while another has no value."""
+    if fault.field == "request_type":
+        return _OF_ONE_TYPE
+    return (fault.field.removesuffix("scheme"),) if fault.field.endswith(".scheme") else ()
 
 
 def read_provider(message: provider_pb2.Provider) -> WantedProvider:
     """What a caller wants a provider to be."""
-    return WantedProvider(config=_config(message), faults=tuple(_faults(message)))
+    reading = Reading()
+    config = _config(message, reading)
+    return WantedProvider(config=config, faults=(*_faults(message), *reading.faults))
 
 
 def to_config_message(config: ProviderConfig) -> provider_pb2.Provider:
@@ -69,7 +85,7 @@ def to_config_message(config: ProviderConfig) -> provider_pb2.Provider:
         nickname=config.nickname,
         request_type=REQUEST_TYPES.to_proto[config.request_type],
         http_endpoint=config.http_endpoint,
-        authentication=_to_authentication(config.basic),
+        authentication=to_authentication(config),
         headers=[_to_header(header) for header in config.headers],
         query_parameters=[
             provider_pb2.QueryParameter(name=each.name, value=each.value)
@@ -84,8 +100,14 @@ def to_config_message(config: ProviderConfig) -> provider_pb2.Provider:
             kind=PREFERENCE_CENTERS.to_proto[config.preference_center.kind],
             custom_url=config.preference_center.custom_url,
         ),
-        limits=_to_limits(config.limits),
+        limits=to_limits(config.limits),
         idempotency_key=_to_idempotency_key(config.idempotency_key),
+        secrets=[to_secret(secret) for secret in config.secrets],
+        body_encoding=BODY_ENCODINGS.to_proto[config.body_encoding],
+        empty_values=EMPTY_VALUES.to_proto[config.empty_values],
+        stored_template=config.stored_template,
+        answer=to_answer(config.answer),
+        webhook=to_webhook(config.webhook),
     )
 
 
@@ -100,13 +122,13 @@ def to_provider(provider: Provider, *, callback_url: str, now: float) -> provide
     return message
 
 
-def _config(message: provider_pb2.Provider) -> ProviderConfig:
+def _config(message: provider_pb2.Provider, reading: Reading) -> ProviderConfig:
     return ProviderConfig(
         nickname=message.nickname,
         # Stands in for what is none, which is among the faults.
         request_type=REQUEST_TYPES.of_proto.get(message.request_type, RequestType.POST),
         http_endpoint=message.http_endpoint,
-        basic=_basic(message.authentication),
+        basic=read_basic(message.authentication),
         headers=tuple(Header(name=h.name, value=h.value, secret=h.secret) for h in message.headers),
         query_parameters=tuple(
             QueryParameter(name=each.name, value=each.value) for each in message.query_parameters
@@ -117,8 +139,19 @@ def _config(message: provider_pb2.Provider) -> ProviderConfig:
         default_from_address=message.default_from_address,
         default_reply_to_address=message.default_reply_to_address,
         preference_center=_preference_center(message.preference_center),
-        limits=_limits(message.limits),
+        limits=read_limits(message.limits, reading),
         idempotency_key=_idempotency_key(message.idempotency_key),
+        aws_signature=read_aws_signature(message.authentication),
+        secrets=tuple(read_secret(secret) for secret in message.secrets),
+        body_encoding=reading.choice(
+            BODY_ENCODINGS, message.body_encoding, "body_encoding", default=BodyEncoding.JSON
+        ),
+        empty_values=reading.choice(
+            EMPTY_VALUES, message.empty_values, "empty_values", default=EmptyValues.BLANK
+        ),
+        stored_template=message.stored_template,
+        answer=read_answer(message.answer, reading),
+        webhook=read_webhook(message.webhook, reading) if message.HasField("webhook") else None,
     )
 
 
@@ -130,24 +163,15 @@ def _faults(message: provider_pb2.Provider) -> Iterator[Violation]:
     kind = message.preference_center.kind
     if kind and kind not in PREFERENCE_CENTERS.of_proto:
         yield PREFERENCE_CENTERS.violation(kind, "preference_center.kind")
-    for duration, field in (
-        (message.limits.timeout, "limits.timeout"),
-        (message.limits.retry_deadline, "limits.retry_deadline"),
-    ):
-        fault = duration_fault(duration, field)
-        if fault is not None:
-            yield fault
-
-
-def _basic(message: provider_pb2.Authentication) -> BasicAuthentication | None:
-    if message.WhichOneof("method") != "basic":
-        return None
-    return BasicAuthentication(username=message.basic.username, password=message.basic.password)
 
 
 def _batch(message: provider_pb2.Batch) -> Batch:
-    max_bytes = message.max_bytes if message.HasField("max_bytes") else None
-    return Batch(max_messages=message.max_messages, max_bytes=max_bytes)
+    return Batch(
+        max_messages=message.max_messages,
+        max_bytes=message.max_bytes if message.HasField("max_bytes") else None,
+        max_addresses=message.max_addresses if message.HasField("max_addresses") else None,
+        group=message.group,
+    )
 
 
 def _preference_center(message: provider_pb2.PreferenceCenter) -> PreferenceCenter:
@@ -159,43 +183,10 @@ def _preference_center(message: provider_pb2.PreferenceCenter) -> PreferenceCent
     return PreferenceCenter(kind=kind, custom_url=message.custom_url)
 
 
-def _limits(message: provider_pb2.Limits) -> Limits:
-    """The domain's defaults stand where the message has no value."""
-    given = Limits()
-    if message.HasField("max_requests_per_second"):
-        given = replace(given, max_requests_per_second=message.max_requests_per_second)
-    if message.HasField("max_messages_per_second"):
-        given = replace(given, max_messages_per_second=message.max_messages_per_second)
-    if message.HasField("max_in_flight"):
-        given = replace(given, max_in_flight=message.max_in_flight)
-    if _is_given(message, "timeout"):
-        given = replace(given, timeout_seconds=from_duration(message.timeout))
-    if message.HasField("max_attempts"):
-        given = replace(given, max_attempts=message.max_attempts)
-    if _is_given(message, "retry_deadline"):
-        given = replace(given, retry_deadline_seconds=from_duration(message.retry_deadline))
-    return given
-
-
-def _is_given(message: provider_pb2.Limits, name: Literal["timeout", "retry_deadline"]) -> bool:
-    """Whether there is a duration, and one that is none of the faults."""
-    return message.HasField(name) and duration_fault(getattr(message, name), name) is None
-
-
 def _idempotency_key(message: provider_pb2.IdempotencyKey) -> IdempotencyKey:
     if message.disabled:
         return IdempotencyKey(header_name=None)
     return IdempotencyKey(header_name=message.header_name) if message.header_name else _DEFAULT_KEY
-
-
-def _to_authentication(basic: BasicAuthentication | None) -> provider_pb2.Authentication | None:
-    if basic is None:
-        return None
-    return provider_pb2.Authentication(
-        basic=provider_pb2.BasicAuthentication(
-            username=basic.username, password_set=bool(basic.password)
-        )
-    )
 
 
 def _to_header(header: Header) -> provider_pb2.Header:
@@ -207,17 +198,11 @@ def _to_header(header: Header) -> provider_pb2.Header:
 def _to_batch(batch: Batch | None) -> provider_pb2.Batch | None:
     if batch is None:
         return None
-    return provider_pb2.Batch(max_messages=batch.max_messages, max_bytes=batch.max_bytes)
-
-
-def _to_limits(limits: Limits) -> provider_pb2.Limits:
-    return provider_pb2.Limits(
-        max_requests_per_second=limits.max_requests_per_second,
-        max_messages_per_second=limits.max_messages_per_second,
-        max_in_flight=limits.max_in_flight,
-        timeout=to_duration(limits.timeout_seconds),
-        max_attempts=limits.max_attempts,
-        retry_deadline=to_duration(limits.retry_deadline_seconds),
+    return provider_pb2.Batch(
+        max_messages=batch.max_messages,
+        max_bytes=batch.max_bytes,
+        max_addresses=batch.max_addresses,
+        group=batch.group,
     )
 
 

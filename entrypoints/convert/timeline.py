@@ -13,6 +13,7 @@ from entrypoints.convert.event import EVENT_TYPES, event_id
 from entrypoints.convert.times import to_timestamp
 from espalier.v1 import campaign_pb2
 from services.read_message import History
+from services.shares import ANSWER_UNREADABLE
 
 _EVENTS: Mapping[tuple[SystemEventType, CallbackType | None], str] = {
     (SystemEventType.NOTIFICATION_SENT, None): "The ESP accepted it.",
@@ -34,6 +35,17 @@ _EVENTS: Mapping[tuple[SystemEventType, CallbackType | None], str] = {
         "The recipient called it spam, and the address was suppressed."
     ),
     (SystemEventType.NOTIFICATION_CLICKED, CallbackType.CLICKED): "The recipient followed a link.",
+    (SystemEventType.NOTIFICATION_OPENED, CallbackType.OPENED): "The recipient opened it.",
+    (SystemEventType.NOTIFICATION_DEFERRED, CallbackType.DEFERRED): (
+        "It was not delivered yet: the ESP goes on trying."
+    ),
+    (SystemEventType.NOTIFICATION_DROPPED, CallbackType.DROPPED): "The ESP will not send it.",
+    (SystemEventType.CHANNEL_RESUBSCRIBED, CallbackType.RESUBSCRIBED): (
+        "The recipient subscribed again at the ESP; a suppression here stays."
+    ),
+    (SystemEventType.NOTIFICATION_UNKNOWN, CallbackType.UNKNOWN): (
+        "The ESP reported something that the provider's webhook mapping has no type for."
+    ),
 }
 _NOT_SENT: Mapping[MessageState, str] = {
     MessageState.REJECTED: "It was rejected.",
@@ -45,6 +57,7 @@ _NOT_SENT: Mapping[MessageState, str] = {
     MessageState.EXPIRED: "It was not sent: the campaign's send_before had passed.",
 }
 _LOST = "A request with it left, and the answer was lost."
+_UNREADABLE = "A request with it left, and the answer could not be read."
 _GIVEN_UP = "Its outcome was unknown, and ResolveUnknownMessages gave it up."
 _RESENT = "Its outcome was unknown, and ResolveUnknownMessages had it sent again."
 
@@ -102,8 +115,9 @@ def _of_attempts(history: History) -> Iterator[Timed]:
     row = history.message
     if row.lost_at is not None:
         # Of a message in another state the detail says something else.
-        why = row.detail if row.state is MessageState.UNKNOWN else ""
-        yield _at(row.lost_at, attempt, _LOST, why)
+        is_unknown = row.state is MessageState.UNKNOWN
+        text = _UNREADABLE if is_unknown and row.reason == ANSWER_UNREADABLE else _LOST
+        yield _at(row.lost_at, attempt, text, row.detail if is_unknown else "")
 
 
 def _of_state(history: History) -> Iterator[Timed]:

@@ -8,9 +8,12 @@ connects meanwhile waits a moment, and is not refused.
 import asyncio
 import errno
 import os
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from entrypoints.settings import Settings
 
 # Connections that wait to be accepted; the kernel may allow fewer.
 _BACKLOG = 4096
@@ -132,3 +135,8 @@ def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> OSErr
     text = f"callback_address {host}:{port} cannot be listened on ({why})"
     number = error.errno if isinstance(error, OSError) else None
     return OSError(number or errno.EADDRNOTAVAIL, text)
+
+
+def public_base_url(settings: Settings, port: int) -> str:
+    """Where nobody named the URL, it is that of the bound port, which may have been a free one."""
+    return re.sub(r":0$", f":{port}", settings.public_base_url).rstrip("/")

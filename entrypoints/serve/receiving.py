@@ -15,9 +15,11 @@ from structlog.typing import FilteringBoundLogger
 from entrypoints import bootstrap
 from entrypoints.backlog import Backlog
 from entrypoints.callbacks import Callbacks
+from entrypoints.serve.listening import public_base_url
 from entrypoints.serve.upkeep import keep_probing, running
 from entrypoints.serve.web import STARTING, Probes, Web
 from entrypoints.settings import Settings
+from entrypoints.webhooks import Webhooks
 
 # Between the thread that commits and the event loop; at the default 5 ms the lock of the database
 # is held while a commit waits for the loop.
@@ -37,6 +39,8 @@ async def receive(
     supervised = _Supervised()
     async with (
         bootstrap.parts(settings) as parts,
+        # For what SNS has to be asked; ESPs send the rest.
+        bootstrap.transport(settings) as transport,
         running(keep_probing(parts.storage), supervised.over),
     ):
         callbacks = Callbacks(
@@ -47,6 +51,11 @@ async def receive(
             ),
             backlog=Backlog(limit=settings.callback_backlog_bytes),
             log=log,
+            webhooks=Webhooks(
+                bootstrap.record_webhook(parts, transport, settings),
+                public_base_url=public_base_url(settings, sockets[0].getsockname()[1]),
+                log=log,
+            ),
         )
         web = Web(callbacks, sockets, drain_seconds=settings.drain_seconds)
         await web.start()

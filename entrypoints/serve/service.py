@@ -1,7 +1,6 @@
 """The process of `espalier serve`: starts every part in order, and stops them in reverse."""
 
 import asyncio
-import re
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +11,10 @@ from structlog.typing import FilteringBoundLogger
 from entrypoints import bootstrap
 from entrypoints.serve.api import Api
 from entrypoints.serve.folding import keep_folding
-from entrypoints.serve.listening import close, listen
+from entrypoints.serve.listening import close, listen, public_base_url
 from entrypoints.serve.servicers import servicers
 from entrypoints.serve.supervisor import Part, Supervisor
-from entrypoints.serve.upkeep import keep_probing, keep_sweeping, running
+from entrypoints.serve.upkeep import keep_probing, keep_pruning, keep_sweeping, running
 from entrypoints.serve.web import SERVING, STOPPING
 from entrypoints.setting_kinds import host_and_port
 from entrypoints.settings import Settings
@@ -48,6 +47,7 @@ async def serve(
         for upkeep in (
             keep_folding(parts.log, log),
             keep_sweeping(parts.campaigns, parts.clock),
+            keep_pruning(parts.kept_requests, parts.clock),
             keep_probing(parts.storage, log),
         ):
             await stack.enter_async_context(running(upkeep, stopping))
@@ -58,7 +58,7 @@ async def serve(
             servicers(
                 parts,
                 transport,
-                public_base_url=_public_base_url(settings, callback_port),
+                public_base_url=public_base_url(settings, callback_port),
                 stopping=stopping,
             ),
             address=settings.grpc_address,
@@ -120,8 +120,3 @@ def _dispatchers(
 ) -> Supervisor:
     parts = [Part(arguments=("dispatch", "--supervised"))] * count
     return Supervisor("dispatcher", parts, environ=environ, log=log)
-
-
-def _public_base_url(settings: Settings, port: int) -> str:
-    """Where nobody named the URL, it is that of the bound port, which may have been a free one."""
-    return re.sub(r":0$", f":{port}", settings.public_base_url).rstrip("/")

@@ -28,6 +28,8 @@ from services.configure_provider import ConfigureProvider
 from services.ports import Transport
 from services.preview_campaign import PreviewCampaign
 from services.read_events import ReadEvents
+from services.replay_callbacks import ReplayCallbacks
+from services.simulate_callback import SimulateCallback
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ def servicers(
             provider_pb2.DESCRIPTOR,
             provider_pb2_grpc.add_ProviderServiceServicer_to_server,
             ProviderService(
-                configure=ConfigureProvider(parts.providers),
+                configure=ConfigureProvider(parts.providers, unreadable_keys=parts.unreadable_keys),
                 send_test=parts.send_test_email(transport),
                 providers=parts.providers,
                 clock=parts.clock,
@@ -79,6 +81,7 @@ def _campaigns(parts: Parts, stopping: asyncio.Event) -> CampaignService:
         providers=parts.providers,
         log=parts.log,
         search=parts.search,
+        esp_messages=parts.esp_messages,
         message_ids=parts.message_ids,
         clock=parts.clock,
         stopping=stopping,
@@ -93,8 +96,21 @@ def _events(parts: Parts, stopping: asyncio.Event) -> EventService:
         message_ids=parts.message_ids,
         clock=parts.clock,
     )
+    read_webhook = parts.read_webhook()
     return EventService(
-        read=read, message_ids=parts.message_ids, clock=parts.clock, stopping=stopping
+        read=read,
+        simulate=SimulateCallback(
+            providers=parts.providers,
+            read=read_webhook,
+            message_ids=parts.message_ids,
+            clock=parts.clock,
+        ),
+        replay=ReplayCallbacks(
+            providers=parts.providers, kept=parts.kept_requests, read=read_webhook, log=parts.log
+        ),
+        message_ids=parts.message_ids,
+        clock=parts.clock,
+        stopping=stopping,
     )
 
 

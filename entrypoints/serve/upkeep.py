@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from structlog.typing import FilteringBoundLogger
 
 from domain.errors import TryLater
-from services.ports import CampaignRepository, Clock, Storage
+from services.ports import CampaignRepository, Clock, KeptRequests, Storage
 
 _SWEEP_SECONDS = 300.0
 # Seconds between two tries to write: what a dispatcher fails to write is seen here as well.
@@ -55,6 +55,14 @@ async def keep_sweeping(campaigns: CampaignRepository, clock: Clock) -> None:
     while True:
         with suppress(TryLater):
             await campaigns.sweep(begun_before=clock.now() - _LONGEST_INTAKE_SECONDS)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+async def keep_pruning(kept: KeptRequests, clock: Clock) -> None:
+    """Runs until it is cancelled; removes what was kept of callbacks once its time is over."""
+    while True:
+        with suppress(TryLater):
+            await kept.prune(now=clock.now())
         await asyncio.sleep(_SWEEP_SECONDS)
 
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, column, insert, inspect, select, table
+from sqlalchemy import Connection, column, insert, inspect, select, table, update
 
 from adapters.sql import schema
-from adapters.sql.chunk_rows import read_chunk
+from adapters.sql.chunk_rows import read_chunk, write_requests
 from adapters.sql.database import Database
 from adapters.sql.migrate import migrations, upgrade
 from domain.chunk import ChunkState, OpenRequest
@@ -136,6 +137,10 @@ async def test_requests_that_are_open_survive_the_way_up_and_down(database: Data
     assert (chunk.state, chunk.epoch, waiting.requests) == (ChunkState.POSTING, 4, ())
     assert [each.revision for each in stored] == [0, 0]
 
+    renewed = write_requests(tuple(replace(each, predecessors=1) for each in chunk.requests))
+    busy_one = schema.chunks.c.number == 1
+    async with database.writing() as connection:
+        await connection.execute(update(schema.chunks).where(busy_one).values(requests=renewed))
     await run(database, command.downgrade, "0001")
 
     async with database.reading() as connection:

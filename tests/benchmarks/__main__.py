@@ -18,6 +18,7 @@ BENCHMARKS = (
     "tests.benchmarks.lanes",
     "tests.benchmarks.takeover",
     "tests.benchmarks.callbacks",
+    "tests.benchmarks.webhooks",
     "tests.benchmarks.streaming",
     "tests.benchmarks.burst",
 )

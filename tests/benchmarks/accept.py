@@ -102,12 +102,13 @@ async def service(number: int) -> tuple[float, float]:
             await process.wait()
 
 
-async def configure(address: str) -> None:
+async def configure(address: str, *, webhook: provider_pb2.WebhookMapping | None = None) -> None:
     provider = provider_pb2.Provider(
         nickname="bench",
         request_type=provider_pb2.REQUEST_TYPE_POST,
         http_endpoint="http://127.0.0.1:9/",
         parameters=_TEMPLATE,
+        webhook=webhook,
     )
     violations, _ = check(read_provider(provider).config)
     if violations:

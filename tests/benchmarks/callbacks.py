@@ -56,7 +56,9 @@ def message_ids() -> Sequence[str]:
 
 
 @asynccontextmanager
-async def service(folder: Path, processes: int) -> AsyncIterator[tuple[Served, str]]:
+async def service(
+    folder: Path, processes: int, *, webhook: provider_pb2.WebhookMapping | None = None
+) -> AsyncIterator[tuple[Served, str]]:
     """A service that has a campaign, and its callback URL."""
     folder.mkdir()
     environ = environment(
@@ -66,7 +68,7 @@ async def service(folder: Path, processes: int) -> AsyncIterator[tuple[Served, s
         ESPALIER_LOG_LEVEL="error",
     )
     async with serving(environ) as served:
-        await accept.configure(served.grpc_address)
+        await accept.configure(served.grpc_address, webhook=webhook)
         await accept.send(served.grpc_address, MESSAGES)
         async with grpc.aio.insecure_channel(served.grpc_address) as channel:
             stub = provider_pb2_grpc.ProviderServiceStub(channel)

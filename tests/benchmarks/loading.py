@@ -2,8 +2,8 @@
 
 That is wrk, if it is installed (Debian: `apt-get install wrk`): it takes some microseconds of the
 processor for a request. Without it a client on uvloop does, which takes some twenty: `python -m
-tests.benchmarks.loading URL FILE EVENTS ROUND CONNECTIONS SECONDS`. The file has a message id a
-line; the round goes into the events, which so are others than those of the round before.
+tests.benchmarks.loading URL FILE EVENTS ROUND CONNECTIONS SECONDS VERSION`. The file has a message
+id a line; the round goes into the events, which so are others than those of the round before.
 """
 
 import asyncio
@@ -27,11 +27,12 @@ WRK = shutil.which("wrk")
 _TIMESTAMP = 1_750_000_000
 
 _LUA = """
-local open, shut = '{"version":"v2","events":{"success":[', ']}}'
+local open, shut = nil, ']}}'
 local head, before, after, per, at, metas = nil, nil, nil, nil, 0, {}
 function init(args)
   per = tonumber(args[3])
   for line in io.lines(args[2]) do metas[#metas + 1] = line end
+  open = '{"version":"' .. args[5] .. '","events":{"success":['
   before = '{"type":"delivered","email":"person@example.com","meta":"'
   after = '","timestamp":' .. 1750000000 + tonumber(args[4]) .. '}'
   local size = #open + per * (#before + #metas[1] + #after) + per - 1 + #shut
@@ -58,12 +59,16 @@ end
 
 
 class Load(NamedTuple):
-    """`metas` is a file of message ids; so many events go into a request."""
+    """`metas` is a file of message ids; so many events go into a request.
+
+    With another `version` than v2 it is a body for a webhook mapping.
+    """
 
     metas: Path
     events: int
     connections: int
     seconds: int
+    version: str = "v2"
 
 
 class Answered(NamedTuple):
@@ -100,7 +105,7 @@ def _with_wrk(url: str, load: Load, turn: int) -> tuple[int, float, float, float
     script.write_text(_LUA)
     parts = urlsplit(url)
     flags = ("-t1", f"-c{load.connections}", f"-d{load.seconds}s", "--timeout", "30s")
-    own = (parts.path, str(load.metas), str(load.events), str(turn))
+    own = (parts.path, str(load.metas), str(load.events), str(turn), load.version)
     base = f"{parts.scheme}://{parts.netloc}"
     command = (str(WRK), *flags, "-s", str(script), base, "--", *own)
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -111,7 +116,7 @@ def _with_wrk(url: str, load: Load, turn: int) -> tuple[int, float, float, float
 
 def _with_uvloop(url: str, load: Load, turn: int) -> tuple[int, float, float, float, int]:
     own = (str(load.metas), str(load.events), str(turn), str(load.connections), str(load.seconds))
-    command = (sys.executable, "-m", __name__, url, *own)
+    command = (sys.executable, "-m", __name__, url, *own, load.version)
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     number, seconds, median, p99, bad = json.loads(ran.stdout)
     return number, seconds, median, p99, bad
@@ -124,7 +129,8 @@ def requests(path: str, load: Load, turn: int) -> Iterator[bytes]:
     metas = cycle(load.metas.read_bytes().split())
     while True:
         events = [before + meta + after for meta in islice(metas, load.events)]
-        body = b'{"version":"v2","events":{"success":[%b]}}' % b",".join(events)
+        version = load.version.encode()
+        body = b'{"version":"%b","events":{"success":[%b]}}' % (version, b",".join(events))
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
         yield head.encode() + body
 
@@ -171,7 +177,7 @@ async def _fire(url: str, load: Load, turn: int) -> tuple[int, float, float, flo
 
 
 if __name__ == "__main__":
-    address, metas, *numbers = sys.argv[1:]
+    address, metas, *numbers, version_ = sys.argv[1:]
     events, turn, connections, seconds = map(int, numbers)
-    asked = Load(Path(metas), events, connections, seconds)
+    asked = Load(Path(metas), events, connections, seconds, version_)
     print(json.dumps(uvloop.run(_fire(address, asked, turn))))

@@ -14,29 +14,38 @@ from adapters.secret_box import SecretBox
 from adapters.sql import schema
 from adapters.sql.campaigns import SqlCampaignRepository
 from adapters.sql.database import Database
+from adapters.sql.esp_messages import SqlEspMessages
 from adapters.sql.events import SqlEventLog
+from adapters.sql.kept_requests import SqlKeptRequests
 from adapters.sql.limiter import SqlLimiter
 from adapters.sql.providers import SqlProviderRepository
+from adapters.sql.signature_uses import SqlSignatureUses
 from adapters.sql.suppressions import SqlSuppressionRepository
 from adapters.sql.test_messages import SqlTestMessages
 from adapters.sql.work_queue import SqlWorkQueue
 from domain.errors import TryLater
 from services.ports import (
     CampaignRepository,
+    EspMessages,
     EventLog,
     EventSearch,
+    KeptRequests,
     Limiter,
     ProviderRepository,
+    SignatureUses,
     SuppressionRepository,
     TestMessages,
     WorkQueue,
 )
 from tests.fakes.campaign_repository import FakeCampaignRepository
 from tests.fakes.clock import FakeClock
+from tests.fakes.esp_messages import FakeEspMessages
 from tests.fakes.event_log import FakeEventLog
+from tests.fakes.kept_requests import FakeKeptRequests
 from tests.fakes.limiter import FakeLimiter
 from tests.fakes.messages_of_tests import FakeTestMessages
 from tests.fakes.provider_repository import FakeProviderRepository
+from tests.fakes.signature_uses import FakeSignatureUses
 from tests.fakes.store import Store
 from tests.fakes.suppression_repository import FakeSuppressionRepository
 from tests.fakes.work_queue import FakeWorkQueue
@@ -64,6 +73,9 @@ class Ports:
     search: EventSearch
     limiter: Limiter
     tests: TestMessages
+    esp_messages: EspMessages
+    kept_requests: KeptRequests
+    signature_uses: SignatureUses
     be_busy: Callable[[bool], None]
     unprocessed: Callable[[], Awaitable[int]]
 
@@ -150,6 +162,9 @@ def _sql_ports(database: WatchedDatabase, url: str, clock: FakeClock) -> SqlPort
         search=log,
         limiter=SqlLimiter(database),
         tests=SqlTestMessages(database),
+        esp_messages=SqlEspMessages(database),
+        kept_requests=SqlKeptRequests(database),
+        signature_uses=SqlSignatureUses(database),
         be_busy=be_busy,
         unprocessed=unprocessed,
         url=url,
@@ -175,6 +190,9 @@ def over_fake(store: Store) -> Ports:
         search=log,
         limiter=FakeLimiter(store),
         tests=FakeTestMessages(store),
+        esp_messages=FakeEspMessages(store),
+        kept_requests=FakeKeptRequests(store),
+        signature_uses=FakeSignatureUses(store),
         be_busy=be_busy,
         unprocessed=unprocessed,
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.batching import plan
+from domain.batching import in_groups, plan
 
 
 def no_size(start: int, stop: int) -> int:
@@ -79,3 +79,25 @@ def test_nothing_is_lost_repeated_or_reordered_and_the_limits_hold(
             or envelopes[batch.start] != envelopes[following.start]
             or size(batch.start, following.start + 1) > max_bytes
         )
+
+
+@pytest.mark.parametrize(
+    ("shared", "order"),
+    [
+        ("", None),
+        ("aaa", None),
+        ("aabbc", None),
+        ("aba", [0, 2, 1]),
+        ("cabcba", [0, 3, 1, 5, 2, 4]),
+    ],
+)
+def test_equals_become_neighbours_in_the_order_of_their_first(
+    shared: str, order: list[int] | None
+) -> None:
+    assert in_groups(shared) == order
+
+
+def test_a_batch_ends_where_its_messages_cannot_go_together() -> None:
+    # A pair and no more, whatever max_messages would allow.
+    batches = plan("aaaab", 9, None, no_size, lambda start, stop: min(start + 2, stop))
+    assert [(batch.start, batch.stop) for batch in batches] == [(0, 2), (2, 4), (4, 5)]

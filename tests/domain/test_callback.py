@@ -424,4 +424,9 @@ def test_the_types_that_take_an_address_off_all_later_campaigns() -> None:
         CallbackType.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
         CallbackType.SPAM: SuppressionReason.COMPLAINT,
         CallbackType.CLICKED: None,
+        CallbackType.OPENED: None,
+        CallbackType.DEFERRED: None,
+        CallbackType.DROPPED: None,
+        CallbackType.RESUBSCRIBED: None,
+        CallbackType.UNKNOWN: None,
     }

@@ -256,6 +256,13 @@ def test_a_get_needs_no_html_since_it_has_no_place_for_it() -> None:
     assert check_complete(replace(CONTENT, html=""), config) == []
 
 
+def test_an_esp_that_keeps_the_template_needs_no_subject_and_no_html() -> None:
+    config = replace(CONFIG, stored_template=True)
+    assert check_complete(replace(CONTENT, html="", subject=""), config) == []
+    (violation,) = check_complete(replace(CONTENT, from_name=""), config)
+    assert violation.field == "campaign.from_name"
+
+
 def test_a_complete_campaign_misses_nothing() -> None:
     assert check_complete(CONTENT, CONFIG) == []
 

@@ -114,6 +114,11 @@ def test_a_refused_message_raises_notification_failed_with_the_reason() -> None:
         (CallbackType.UNSUBSCRIBED, [(T.CHANNEL_UNSUBSCRIBED, "", "what the ESP said", "")]),
         (CallbackType.SPAM, [(T.CHANNEL_UNSUBSCRIBED, "", "what the ESP said", "")]),
         (CallbackType.CLICKED, [(T.NOTIFICATION_CLICKED, "", "", "")]),
+        (CallbackType.OPENED, [(T.NOTIFICATION_OPENED, "", "", "")]),
+        (CallbackType.DEFERRED, [(T.NOTIFICATION_DEFERRED, "what the ESP said", "", "")]),
+        (CallbackType.DROPPED, [(T.NOTIFICATION_DROPPED, "what the ESP said", "", "")]),
+        (CallbackType.RESUBSCRIBED, [(T.CHANNEL_RESUBSCRIBED, "", "", "")]),
+        (CallbackType.UNKNOWN, [(T.NOTIFICATION_UNKNOWN, "what the ESP said", "", "")]),
     ],
 )
 def test_each_type_of_callback_raises_its_events(
@@ -151,6 +156,7 @@ def test_the_event_of_a_callback_names_all_that_is_known_of_it() -> None:
             test=False,
             occurred_at=90.0,
             received_at=100.0,
+            description="what the ESP said",
         )
     ]
 

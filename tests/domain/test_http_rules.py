@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import Advice
-from domain.provider import BasicAuthentication, IdempotencyKey, ProviderConfig
+from domain.provider import (
+    BasicAuthentication,
+    BodyEncoding,
+    IdempotencyKey,
+    ProviderConfig,
+    QueryParameter,
+    Secret,
+)
 from domain.provider_rules import check
 from tests.domain.provider_samples import BASIC, GET, MESSAGE, POST, header, post
 
@@ -20,6 +27,8 @@ from tests.domain.provider_samples import BASIC, GET, MESSAGE, POST, header, pos
         post(http_endpoint="https://xn--bcher-kva.example/"),
         post(http_endpoint="https://api.example.com/" + "x" * 8168),
         post(basic=BASIC),
+        post(http_endpoint="https://api.example.com/$$CampaignID/send?to=$$To.urlencode"),
+        post(query_parameters=(QueryParameter(name="to", value="$$To"),)),
         post(headers=(header("Authorization", "Bearer k", secret=True),)),
         post(headers=(header("Content-Type", "application/vnd.esp+json"),)),
         post(headers=(header("X-To", "$$To"), header("!#$%&'*+-.^_`|~9", "\tv v"))),
@@ -38,6 +47,26 @@ def test_a_good_configuration_is_taken(config: ProviderConfig) -> None:
 
 
 REFUSALS = [
+    *(
+        (
+            post(http_endpoint=endpoint),
+            "http_endpoint",
+            "PLACEHOLDER_NOT_ALLOWED",
+            "cannot hold `$$region` before its path",
+        )
+        for endpoint in (
+            "https://$$region.example.com/send",
+            "https://api.example.com:$$region/send",
+            "$$region/send",
+            "$$region://api.example.com/send",
+        )
+    ),
+    (
+        post(body_encoding=BodyEncoding.MULTIPART, headers=(header("content-type", "a/b"),)),
+        "headers[0].name",
+        "CONTENT_TYPE_TWICE",
+        "is made with each body",
+    ),
     # http_endpoint
     (post(http_endpoint=""), "http_endpoint", "INVALID_URL", "must start with http:// or https://"),
     (post(http_endpoint="ftp://x.com"), "http_endpoint", "INVALID_URL", "must start with http://"),
@@ -288,11 +317,22 @@ def test_no_sentence_repeats_a_secret() -> None:
             post(headers=(header("content-type", "text/xml"),)),
             ("headers[0].value", "CONTENT_NOT_JSON"),
         ),
+        (
+            post(
+                body_encoding=BodyEncoding.FORM,
+                headers=(header("Content-Type", "application/json"),),
+            ),
+            ("headers[0].value", "CONTENT_NOT_FORM"),
+        ),
+        (
+            post(http_endpoint="http://x.com", secrets=(Secret(name="key", value="s3cret"),)),
+            ("http_endpoint", "CREDENTIALS_UNENCRYPTED"),
+        ),
         # What the templates' own rules find comes along.
         (post(parameters=MESSAGE.replace("$$MessageID", "")), ("parameters", "MESSAGE_ID_MISSING")),
         (
-            post(http_endpoint="https://api.example.com/$$CampaignID"),
-            ("http_endpoint", "PLACEHOLDER_NOT_REPLACED"),
+            post(headers=(header("X-$$CampaignID", "1"),)),
+            ("headers[0].name", "PLACEHOLDER_NOT_REPLACED"),
         ),
     ],
 )

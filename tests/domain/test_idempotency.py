@@ -40,5 +40,11 @@ def test_the_idempotency_key_of_a_repeat_is_that_of_the_first_attempt() -> None:
     assert key(first) != key(first, number=8)
 
 
+def test_what_the_esp_takes_later_has_a_key_of_its_own_each_time() -> None:
+    renewed = [key(request(1, 2, 3, predecessors=number)) for number in range(3)]
+    assert len(set(renewed)) == 3
+    assert key(request(1, 2, 3, predecessors=1, attempts=5)) == renewed[1]
+
+
 def test_two_installations_never_share_an_idempotency_key() -> None:
     assert key(request(1)) != key(request(1), ids=MessageIds(b"o" * 32))

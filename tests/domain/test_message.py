@@ -13,6 +13,9 @@ S = MessageState
 C = CallbackType
 
 states = st.sampled_from(MessageState)
+# They show that the ESP took the message, and nothing more.
+SAYING_LITTLE = (C.OPENED, C.DEFERRED, C.DROPPED, C.RESUBSCRIBED, C.UNKNOWN)
+
 callbacks = st.lists(st.sampled_from(CallbackType), max_size=8)
 counts = st.dictionaries(states, st.integers(0, 10**6)).map(Counts.of)
 
@@ -85,6 +88,10 @@ def test_any_other_message_is_known_by_its_state(state: MessageState, reason: st
     ("state", "late", "still"),
     [
         (S.HARD_BOUNCED, C.DELIVERED, S.HARD_BOUNCED),
+        *((S.DELIVERED, kind, S.DELIVERED) for kind in SAYING_LITTLE),
+        *((S.UNKNOWN, kind, S.ACCEPTED) for kind in SAYING_LITTLE),
+        *((S.REJECTED, kind, S.REJECTED) for kind in SAYING_LITTLE),
+        *((S.QUEUED, kind, S.QUEUED) for kind in SAYING_LITTLE),
         (S.HARD_BOUNCED, C.CLICKED, S.HARD_BOUNCED),
         (S.DELIVERED, C.SOFT_BOUNCE, S.DELIVERED),
         (S.CLICKED, C.DELIVERED, S.CLICKED),

@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from domain.answer_mapping import AnswerMapping
+from domain.callback import CallbackType
 from domain.errors import Violation
 from domain.provider import (
     BasicAuthentication,
     Batch,
+    BodyEncoding,
+    EmptyValues,
     Limits,
     PreferenceCenter,
     PreferenceCenterKind,
@@ -16,7 +20,15 @@ from domain.provider import (
     RequestType,
 )
 from domain.provider_rules import callback_url_given, check
+from domain.webhook_mapping import Signature, SignatureScheme, TypeRule, WebhookMapping
 from tests.domain.provider_samples import GET, MESSAGE, POST, center, header, limits, post
+
+WEBHOOK = WebhookMapping(
+    type="event.type",
+    types=(TypeRule(pattern="sent", type=CallbackType.DELIVERED),),
+    email="event.email",
+    meta="event.meta",
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +36,13 @@ from tests.domain.provider_samples import GET, MESSAGE, POST, center, header, li
     [
         POST,
         GET,
+        post(query_parameters=(QueryParameter(name="a", value="b"),)),
+        post(answer=AnswerMapping(success="body.ok", message_id="body.id")),
+        post(webhook=WEBHOOK),
+        post(
+            batch=Batch(max_messages=5, max_addresses=100_000, group=True),
+            parameters=f"[{MESSAGE}]",
+        ),
         post(nickname="A"),
         post(nickname="9.of_9-" + "x" * 56),
         post(batch=Batch(max_messages=1), parameters=f'{{"msgs": [{MESSAGE}]}}'),
@@ -62,10 +81,55 @@ REFUSALS = [
         "is longer than 1048576 bytes",
     ),
     (
-        post(query_parameters=(QueryParameter(name="a", value="b"),)),
-        "query_parameters",
-        "NOT_WITH_POST",
-        "belong to GET, and this is a POST; put a constant one into http_endpoint",
+        post(query_parameters=(QueryParameter(name="", value="b"),)),
+        "query_parameters[0].name",
+        "REQUIRED",
+        "give the query parameter a name",
+    ),
+    (
+        replace(GET, body_encoding=BodyEncoding.FORM),
+        "body_encoding",
+        "NOT_WITH_GET",
+        "is that of a body, and this is a GET",
+    ),
+    (
+        replace(GET, empty_values=EmptyValues.OMIT),
+        "empty_values",
+        "NOT_WITH_GET",
+        "is about values in a body, and this is a GET",
+    ),
+    *(
+        (
+            post(parameters=f"[{MESSAGE}]", batch=Batch(max_messages=5, max_addresses=most)),
+            "batch.max_addresses",
+            "OUT_OF_RANGE",
+            f"is {most:g} and must be 1 to 100,000",
+        )
+        for most in (0, 100_001)
+    ),
+    (
+        post(answer=AnswerMapping(success="body.[")),
+        "answer.success",
+        "INVALID_EXPRESSION",
+        "",
+    ),
+    (
+        post(webhook=replace(WEBHOOK, type="")),
+        "webhook.type",
+        "REQUIRED",
+        "",
+    ),
+    (
+        post(webhook=replace(WEBHOOK, meta="", esp_message_id="event.id")),
+        "webhook.esp_message_id",
+        "NO_CORRELATION",
+        "answer.message_id",
+    ),
+    (
+        post(webhook=replace(WEBHOOK, signatures=(Signature(scheme=SignatureScheme.SNS),))),
+        "webhook.signatures[0].topics",
+        "REQUIRED",
+        "ARN",
     ),
     (
         replace(GET, parameters=MESSAGE),

@@ -94,6 +94,7 @@ def service_over(ports: Ports, send: SendCampaign, stopping: asyncio.Event) -> C
         providers=ports.providers,
         log=ports.log,
         search=ports.search,
+        esp_messages=ports.esp_messages,
         message_ids=IDS,
         clock=ports.clock,
         stopping=stopping,

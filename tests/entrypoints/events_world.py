@@ -19,6 +19,9 @@ from espalier.v1 import event_pb2, event_pb2_grpc
 from services.addresses import Addresses
 from services.ports import Clock
 from services.read_events import ReadEvents
+from services.read_webhook import ReadWebhook
+from services.replay_callbacks import ReplayCallbacks
+from services.simulate_callback import SimulateCallback
 from tests.contracts.bench import Bench
 from tests.contracts.ports import SqlPorts, over_sql
 from tests.entrypoints.api_server import channel_to
@@ -126,7 +129,20 @@ async def event_world(folder: Path, clock: Clock | None = None) -> AsyncIterator
             message_ids=IDS,
             clock=clock or ports.clock,
         )
-        service = Watched(read=read, message_ids=IDS, clock=clock or ports.clock, stopping=stopping)
+        clock = clock or ports.clock
+        webhooks = ReadWebhook(IDS, ports.esp_messages)
+        service = Watched(
+            read=read,
+            simulate=SimulateCallback(
+                providers=ports.providers, read=webhooks, message_ids=IDS, clock=clock
+            ),
+            replay=ReplayCallbacks(
+                providers=ports.providers, kept=ports.kept_requests, read=webhooks, log=log
+            ),
+            message_ids=IDS,
+            clock=clock,
+            stopping=stopping,
+        )
 
         def add(server: grpc.aio.Server) -> None:
             event_pb2_grpc.add_EventServiceServicer_to_server(service, server)

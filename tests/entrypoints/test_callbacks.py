@@ -20,6 +20,7 @@ from domain.provider import Provider
 from entrypoints.backlog import BODY_FACTOR, REQUEST_BYTES, Backlog
 from entrypoints.callbacks import Callbacks
 from services.find_callback_provider import FindCallbackProvider
+from services.ports import Kept
 from services.record_callback import RecordCallback
 from tests.domain.provider_samples import POST
 from tests.fakes.campaign_repository import FakeCampaignRepository
@@ -87,10 +88,12 @@ class BusyLog(FakeEventLog):
         unprocessed: Sequence[Unprocessed],
         *,
         received_at: float,
+        kept: Kept | None = None,
+        again: bool = False,
     ) -> Sequence[Attributed]:
         await self.open.wait()
         return await super().record_callbacks(
-            provider, events, unprocessed, received_at=received_at
+            provider, events, unprocessed, received_at=received_at, kept=kept, again=again
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from domain.callback import CallbackType
 from espalier.v1 import campaign_pb2, common_pb2
+from services.ports import EspMessage
 from tests.contracts.bench import accepted, posting
 from tests.contracts.ports import NOW
 from tests.entrypoints.api_server import violations
@@ -125,6 +126,20 @@ async def test_a_message_is_found_by_its_id_and_by_its_address(api: CampaignApi)
     assert by_id.message.state == campaign_pb2.MESSAGE_STATE_QUEUED
     assert [entry.kind for entry in by_id.timeline] == [STORED]
     assert by_id.timeline[0].time.seconds == NOW
+
+
+async def test_a_message_is_shown_with_what_its_esp_calls_it(api: CampaignApi) -> None:
+    campaign_id = await mixed(api)
+    message_id = IDS.campaign_message(int(campaign_id), 1)
+    message = IDS.read(message_id)
+    assert message is not None
+    called = EspMessage("70650219165027410", message, "p1@example.com")
+    await api.bench.ports.esp_messages.add(1, [called])
+
+    shown = await api.stub.GetMessage(campaign_pb2.GetMessageRequest(message_id=message_id))
+
+    assert shown.message.esp_message_id == "70650219165027410"
+    assert {each.esp_message_id for each in await listed(api, campaign_id=campaign_id)} == {""}
 
 
 async def test_of_several_recipients_with_one_address_the_one_that_is_mailed_is_shown(

@@ -61,7 +61,9 @@ class _Messages:
                 event_type=common_pb2.EVENT_TYPE_NOTIFICATION_FAILED,
             ),
         ]
-        return campaign_pb2.GetMessageResponse(message=_message(1), timeline=timeline)
+        message = _message(1)
+        message.esp_message_id = "70650219165027410"
+        return campaign_pb2.GetMessageResponse(message=message, timeline=timeline)
 
 
 def test_messages_are_read_to_the_last_page_though_one_is_empty() -> None:
@@ -106,6 +108,7 @@ def test_a_message_is_found_by_its_address_and_shown_with_its_timeline() -> None
     lines = [line.strip() for line in result.stdout.splitlines()]
     assert lines.index("It was stored.") < lines.index("It bounced. 550 [no] such mailbox")
     assert "espalier campaign resolve 7 --message m-1" in result.stdout
+    assert "70650219165027410" in result.stdout
 
 
 def test_a_message_is_found_by_its_id() -> None:

@@ -220,7 +220,7 @@ def test_the_help_names_every_command_and_shows_a_first_use() -> None:
 
 def test_the_provider_file_that_the_help_shows_is_one(tmp_path: Path) -> None:
     shown = espalier("provider", "apply", "--help").stdout
-    begin, end = shown.index("  nickname: acme"), shown.index("In a password or")
+    begin, end = shown.index("  nickname: acme"), shown.index("In a password,")
     path = tmp_path / "acme.yaml"
     path.write_text(textwrap.dedent(shown[begin:end]))
     provider = read_provider_file(path, {"ACME_KEY": "k"}).provider

@@ -25,7 +25,30 @@ _FULL = provider_pb2.Provider(
     ],
     query_parameters=[provider_pb2.QueryParameter(name="to", value="$$To")],
     parameters='{"to": "$$To"}',
-    batch=provider_pb2.Batch(max_messages=1_000, max_bytes=2_000_000),
+    batch=provider_pb2.Batch(
+        max_messages=1_000, max_bytes=2_000_000, max_addresses=1_500, group=True
+    ),
+    secrets=[provider_pb2.Secret(name="key", value_set=True)],
+    body_encoding=provider_pb2.BODY_ENCODING_FORM,
+    empty_values=provider_pb2.EMPTY_VALUES_OMIT,
+    stored_template=True,
+    answer=provider_pb2.AnswerMapping(
+        success="body.ok",
+        rules=[
+            provider_pb2.AnswerRule(statuses=[420], outcome=provider_pb2.ANSWER_OUTCOME_RETRY),
+        ],
+    ),
+    webhook=provider_pb2.WebhookMapping(
+        type="event.event",
+        types=[provider_pb2.TypeRule(pattern="bounce*", type=provider_pb2.WEBHOOK_TYPE_SPAM)],
+        signatures=[
+            provider_pb2.Signature(
+                scheme=provider_pb2.SIGNATURE_SCHEME_HMAC,
+                secrets_set=2,
+                tolerance=Duration(seconds=2, nanos=500_000_000),
+            )
+        ],
+    ),
     default_from_name="Acme",
     default_from_address="news@acme.example",
     default_reply_to_address="help@acme.example",
@@ -67,7 +90,11 @@ def test_everything_that_is_set_is_shown() -> None:
         "Headers            X-Key: ***",
         "                   X-Version: 3",
         "Query              to=$$To",
-        "Batch              up to 1,000 messages and 2,000,000 bytes a request",
+        "Secrets            key: ***",
+        "Body               form, empty values are left out, subject and content are stored at the "
+        "ESP",
+        "Batch              up to 1,000 messages and 1,500 addresses and 2,000,000 bytes a request,"
+        " grouped by what stands outside of the messages",
         "From               Acme <news@acme.example>",
         "Reply to           help@acme.example",
         "Preference center  custom url, https://acme.example/p",
@@ -85,6 +112,19 @@ def test_everything_that_is_set_is_shown() -> None:
         "Updated            1970-01-01 00:02:00 UTC",
         "Etag               e-1",
         'Template           {"to": "$$To"}',
+        "Answer             success: body.ok",
+        "                   rules:",
+        "                   - statuses:",
+        "                     - 420",
+        "                     outcome: RETRY",
+        "Webhook            type: event.event",
+        "                   types:",
+        "                   - pattern: bounce*",
+        "                     type: SPAM",
+        "                   signatures:",
+        "                   - scheme: HMAC",
+        "                     secrets_set: 2",
+        "                     tolerance: 2.5s",
     ]
 
 
@@ -94,6 +134,33 @@ def test_everything_that_is_set_is_shown() -> None:
         (provider_pb2.Provider(), "Authentication", "none"),
         (provider_pb2.Provider(default_from_name="Acme"), "From", "Acme"),
         (provider_pb2.Provider(default_from_address="a@x.example"), "From", "<a@x.example>"),
+        (
+            provider_pb2.Provider(
+                authentication=provider_pb2.Authentication(
+                    aws_signature=provider_pb2.AwsSignature(
+                        region="eu-west-1",
+                        service="ses",
+                        access_key_id="AKIA",
+                        secret_access_key_set=True,
+                    )
+                )
+            ),
+            "Authentication",
+            "AWS signature for ses in eu-west-1, AKIA:***",
+        ),
+        (
+            provider_pb2.Provider(
+                body_encoding=provider_pb2.BODY_ENCODING_JSON,
+                empty_values=provider_pb2.EMPTY_VALUES_BLANK,
+            ),
+            "Body",
+            "",
+        ),
+        (
+            provider_pb2.Provider(empty_values=provider_pb2.EMPTY_VALUES_NULL),
+            "Body",
+            "empty values are null",
+        ),
         (
             provider_pb2.Provider(batch=provider_pb2.Batch(max_messages=1)),
             "Batch",

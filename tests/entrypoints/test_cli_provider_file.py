@@ -69,6 +69,108 @@ def test_every_kind_of_field_is_read(tmp_path: Path) -> None:
     )
 
 
+_ESP = """\
+nickname: ses
+authentication:
+  aws_signature:
+    {region: eu-west-1, service: ses, access_key_id: "${AWS_ID}", secret_access_key: "${AWS_KEY}"}
+secrets:
+  - {name: key, value: "${ESP_KEY}"}
+body_encoding: FORM
+empty_values: OMIT
+stored_template: true
+batch: {max_messages: 50, max_addresses: 100, group: true}
+answer:
+  success: body.ok
+  rules:
+    - {statuses: [420, 421], when: "body.code == '7'", outcome: RETRY}
+  items: {list: body.results, alignment: KEY, accepted: "item.ok", unlisted: REFUSED}
+  waits: [{at: 'headers."x-reset"', unit: EPOCH}]
+webhook:
+  format: JSON_LINES
+  type: event.type
+  types:
+    - {pattern: "bounce.*", type: HARD_BOUNCE}
+  timestamp_unit: ISO
+  signatures:
+    - scheme: HMAC
+      secrets: ["${OLD_SECRET}", "${NEW_SECRET}"]
+      signed: [{at: 'headers.ts'}, {literal: "."}, {body: true}]
+      tolerance: 5m
+    - scheme: SNS
+      topics: [arn:aws:sns:eu-west-1:1:mail]
+  answers: {bad_signature: 403}
+  keep_raw: 0s
+"""
+
+
+def test_all_that_describes_an_esp_is_read_and_its_secrets_come_from_the_environment(
+    tmp_path: Path,
+) -> None:
+    environment = {
+        "AWS_ID": "AKIA",
+        "AWS_KEY": "aws key",
+        "ESP_KEY": "esp key",
+        "OLD_SECRET": "old",
+        "NEW_SECRET": "new",
+    }
+    found = _read(tmp_path, _ESP, **environment).provider
+    aws = found.authentication.aws_signature
+    assert (aws.access_key_id, aws.secret_access_key) == ("AKIA", "aws key")
+    assert list(found.secrets) == [provider_pb2.Secret(name="key", value="esp key")]
+    assert found.body_encoding == provider_pb2.BODY_ENCODING_FORM
+    assert found.empty_values == provider_pb2.EMPTY_VALUES_OMIT
+    assert found.stored_template
+    assert found.batch == provider_pb2.Batch(max_messages=50, max_addresses=100, group=True)
+    assert found.answer == provider_pb2.AnswerMapping(
+        success="body.ok",
+        rules=[
+            provider_pb2.AnswerRule(
+                statuses=[420, 421],
+                when="body.code == '7'",
+                outcome=provider_pb2.ANSWER_OUTCOME_RETRY,
+            )
+        ],
+        items=provider_pb2.AnswerItems(
+            list="body.results",
+            alignment=provider_pb2.ALIGNMENT_KEY,
+            accepted="item.ok",
+            unlisted=provider_pb2.ANSWER_OUTCOME_REFUSED,
+        ),
+        waits=[provider_pb2.WaitHint(at='headers."x-reset"', unit=provider_pb2.WAIT_UNIT_EPOCH)],
+    )
+    assert found.webhook == provider_pb2.WebhookMapping(
+        format=provider_pb2.WEBHOOK_FORMAT_JSON_LINES,
+        type="event.type",
+        types=[
+            provider_pb2.TypeRule(pattern="bounce.*", type=provider_pb2.WEBHOOK_TYPE_HARD_BOUNCE)
+        ],
+        timestamp_unit=provider_pb2.TIMESTAMP_UNIT_ISO,
+        signatures=[
+            provider_pb2.Signature(
+                scheme=provider_pb2.SIGNATURE_SCHEME_HMAC,
+                secrets=["old", "new"],
+                signed=[
+                    provider_pb2.SignaturePart(at="headers.ts"),
+                    provider_pb2.SignaturePart(literal="."),
+                    provider_pb2.SignaturePart(body=True),
+                ],
+                tolerance=Duration(seconds=300),
+            ),
+            provider_pb2.Signature(
+                scheme=provider_pb2.SIGNATURE_SCHEME_SNS, topics=["arn:aws:sns:eu-west-1:1:mail"]
+            ),
+        ],
+        answers=provider_pb2.WebhookAnswers(bad_signature=403),
+        keep_raw=Duration(),
+    )
+
+
+def test_only_the_secret_of_a_signature_is_taken_from_the_environment(tmp_path: Path) -> None:
+    text = "webhook: {signatures: [{scheme: SNS, topics: ['${TOPIC}']}]}\n"
+    assert list(_read(tmp_path, text).provider.webhook.signatures[0].topics) == ["${TOPIC}"]
+
+
 def test_a_message_without_fields_is_chosen_by_its_name_alone(tmp_path: Path) -> None:
     found = _read(tmp_path, "authentication:\n  none:\n").provider
     assert found.authentication.WhichOneof("method") == "none"
@@ -88,6 +190,22 @@ def test_a_message_without_fields_is_chosen_by_its_name_alone(tmp_path: Path) ->
         ("limits:\n  timeout: 30\n", 2, "such as 30s or 500ms"),
         ("idempotency_key:\n  disabled: maybe\n", 2, "must be true or false"),
         ("nickname:\n  - a\n", 2, "must be a single value"),
+        ("answer:\n  rules:\n    - statuses: 429\n", 3, "rules[0].statuses: must be a list"),
+        (
+            "answer:\n  rules:\n    - statuses:\n      - 429\n      - many\n",
+            5,
+            "provider.answer.rules[0].statuses[1]: must be a whole number",
+        ),
+        (
+            "webhook:\n  signatures:\n    - secrets:\n      - {a: b}\n",
+            4,
+            "provider.webhook.signatures[0].secrets[0]: must be a single value",
+        ),
+        (
+            "webhook:\n  signatures:\n    - secrets:\n      - ${NOPE}\n",
+            4,
+            "wants the environment variable NOPE",
+        ),
         ("nickname: [a\n", 2, "not valid YAML"),
         ("- a\n", 1, "provider: must be a mapping"),
         (

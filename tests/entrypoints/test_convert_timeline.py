@@ -206,6 +206,16 @@ def test_a_lost_answer_has_its_place_within_the_second(lost_at: float, detail: s
     assert timeline[texts.index(LOST)].detail == detail
 
 
+def test_an_answer_that_could_not_be_read_was_not_lost() -> None:
+    detail = "what the ESP answered cannot be read: 200 <html>"
+    row = message(MessageState.UNKNOWN, "ANSWER_UNREADABLE", detail)._replace(lost_at=150.0)
+
+    (entry,) = to_timeline(history(row))[1:]
+
+    assert entry.text == "A request with it left, and the answer could not be read."
+    assert entry.detail == detail
+
+
 @pytest.mark.parametrize("callback", CallbackType)
 def test_every_event_of_a_callback_has_a_sentence_of_its_own(callback: CallbackType) -> None:
     said = events(EntryKind.CALLBACK, at=150.0, callback=callback)

@@ -64,6 +64,7 @@ async def test_events_come_whole(world: World) -> None:
         callback_type="hard_bounce",
         occur_time=at(5),
         receive_time=at(NOW),
+        description="said",
     )
 
 

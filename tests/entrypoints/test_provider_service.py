@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from adapters.secret_box import SecretBox
 from adapters.sql.campaigns import SqlCampaignRepository
 from adapters.sql.database import Database
+from adapters.sql.esp_messages import SqlEspMessages
 from adapters.sql.limiter import SqlLimiter
 from adapters.sql.providers import SqlProviderRepository
 from adapters.sql.test_messages import SqlTestMessages
@@ -69,6 +70,7 @@ async def stub(
         send_test=SendTestEmail(
             providers=providers,
             tests=SqlTestMessages(database),
+            esp_messages=SqlEspMessages(database),
             transport=transport,
             limiter=SqlLimiter(database),
             message_ids=MessageIds(b"k" * 32),
@@ -400,3 +402,20 @@ async def test_a_test_email_without_an_address_is_refused(
         await stub.SendTestEmail(provider_pb2.SendTestEmailRequest(nickname="acme"))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert transport.requests == []
+
+
+async def test_all_presets_are_listed_with_their_settings(stub: Stub) -> None:
+    answer = await stub.ListProviderPresets(provider_pb2.ListProviderPresetsRequest())
+
+    names = [preset.name for preset in answer.presets]
+    assert names == sorted(names)
+    assert {"sendgrid", "amazon-ses", "generic-v2"} < set(names)
+    [resend] = [preset for preset in answer.presets if preset.name == "resend"]
+    settings = {setting.name: setting for setting in resend.settings}
+    assert settings["api_key"].required
+    assert settings["api_key"].variable == "RESEND_API_KEY"
+    assert settings["nickname"].default_value == "resend"
+    assert not settings["unsubscribe_url"].HasField("default_value")
+    assert resend.verified[0].by
+    assert resend.unverified
+    assert 'nickname: "@@nickname@@"' in resend.provider_file

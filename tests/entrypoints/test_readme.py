@@ -14,6 +14,9 @@ from typing import Final
 
 from packaging.requirements import Requirement
 
+from domain import provider_rules
+from entrypoints.cli.provider_file import read_provider_file
+from entrypoints.convert.provider import read_provider
 from entrypoints.settings import markdown_table
 from tests.support import free_port
 
@@ -39,11 +42,20 @@ def test_the_readme_says_what_each_dependency_is_for() -> None:
     assert "types-*" in told
 
 
-def _block(language: str) -> str:
-    """The first block of the README in this language."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+def test_the_file_that_describes_an_esp_is_one_with_nothing_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "sender.yaml"
+    path.write_text(_block("yaml", 1), encoding="utf-8")
+    environment = {"SENDER_KEY": "k3y-of-sender", "SENDER_WEBHOOK_SECRET": "s3cret"}
+    wanted = read_provider(read_provider_file(path, environment).provider)
+    assert wanted.faults == ()
+    assert provider_rules.check(wanted.config) == ([], [])
+
+
+def _block(language: str, index: int = 0) -> str:
+    """A block of the README in this language, by its place among them."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) > index
+    return str(blocks[index])
 
 
 def _environ(esp_port: int) -> dict[str, str]:

@@ -11,6 +11,7 @@ from domain.message import MessageState, after_callback, before_callback
 from domain.message_id import MessageKind, MessageRef
 from domain.provider import Provider, nickname_key
 from domain.suppression import Suppression, SuppressionReason
+from services.ports import Kept
 from tests.fakes.store import Store
 from tests.fakes.stored_campaign import StoredCampaign
 
@@ -29,12 +30,16 @@ class FakeEventLog:
         unprocessed: Sequence[Unprocessed],
         *,
         received_at: float,
+        kept: Kept | None = None,
+        again: bool = False,
     ) -> Sequence[Attributed]:
         async with self._store.transaction():
+            if kept is not None:
+                self._store.kept.append((provider.provider_id, received_at, kept))
             foreign = [item for item in events if not self._is_known(provider, item.message)]
             self._store.unprocessed += unprocessed
             self._store.unprocessed += [
-                Unprocessed(event=item.event, reason=UNKNOWN_META) for item in foreign
+                Unprocessed(event=item.event, reason=UNKNOWN_META) for item in foreign if not again
             ]
             for item in events:
                 if item not in foreign:

@@ -14,6 +14,7 @@ from domain.events import EntryKind, LogEntry
 from domain.provider import Provider, ProviderConfig
 from domain.retry import MAX_RETRY_AFTER_SECONDS
 from domain.suppression import Suppression
+from services.ports import MAX_ESP_MESSAGE_ID, EspMessage, Kept, Trace
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored_campaign import StoredCampaign
 
@@ -66,8 +67,14 @@ class Store:
         self.suppressions: dict[str, Suppression] = {}
         self.tests: dict[int, SentTest] = {}
         self.log: list[StoredEntry] = []
+        # The provider's id, when it was received, and the request.
+        self.kept: list[tuple[int, float, Kept]] = []
         self.folded = 0
         self.unprocessed: list[Unprocessed] = []
+        # With the ids of their providers, in the order in which they came.
+        self.esp_messages: list[tuple[int, EspMessage]] = []
+        # Signed requests that were stored, by the digest of their use.
+        self.signature_uses: dict[bytes, Trace] = {}
         self._changed = asyncio.Event()
 
     @asynccontextmanager
@@ -94,6 +101,13 @@ class Store:
     def append(self, provider_id: int, entry: LogEntry) -> None:
         """Gives the entry the next position of the log."""
         self.log.append(StoredEntry(provider_id, replace(entry, position=len(self.log) + 1)))
+
+    def call(self, provider_id: int, said: EspMessage) -> None:
+        """Keeps what an ESP calls a message, once."""
+        known = {(of, each.esp_message_id, each.message) for of, each in self.esp_messages}
+        is_new = (provider_id, said.esp_message_id, said.message) not in known
+        if is_new and len(said.esp_message_id) <= MAX_ESP_MESSAGE_ID:
+            self.esp_messages.append((provider_id, said))
 
     def say_sent(self, campaign: StoredCampaign, ordinals: Sequence[int]) -> None:
         """That the ESP took these messages, which something else than its answer has proved."""

@@ -179,6 +179,8 @@ class FakeWorkQueue:
             self._move(campaign, move)
         for entry in step.entries:
             self._store.append(campaign.campaign.provider_id, entry)
+        for said in step.esp_messages:
+            self._store.call(campaign.campaign.provider_id, said)
         return Recorded.STORED
 
 

@@ -20,6 +20,7 @@ from services.refusals import MAX_VIOLATIONS
 from services.send_test_email import SendTestEmail
 from tests.adapters.fake_transport import FakeTransport
 from tests.domain.provider_samples import BASIC, GET
+from tests.fakes.esp_messages import FakeEspMessages
 from tests.fakes.limiter import FakeLimiter
 from tests.fakes.messages_of_tests import FakeTestMessages
 from tests.services.drafts import CONFIG, IDS, SECRET, SPEC, World, spec
@@ -97,6 +98,7 @@ async def test_what_is_shown_is_what_a_real_send_sends_but_for_ids_and_secrets(
     send = SendTestEmail(
         providers=world.providers,
         tests=FakeTestMessages(world.store),
+        esp_messages=FakeEspMessages(world.store),
         transport=transport,
         limiter=FakeLimiter(world.store),
         message_ids=IDS,

@@ -34,7 +34,11 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def reader(bench: Bench) -> ReadMessage:
     ports = bench.ports
     return ReadMessage(
-        campaigns=ports.campaigns, log=ports.log, search=ports.search, message_ids=IDS
+        campaigns=ports.campaigns,
+        log=ports.log,
+        search=ports.search,
+        esp_messages=ports.esp_messages,
+        message_ids=IDS,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.curl import CurlOptions, CurlTransport
+from domain.answer_mapping import AnswerMapping
 from domain.campaign import CampaignSpec, Recipient
 from domain.chunk import OpenRequest
 from domain.errors import InvalidRequest, NotFound
@@ -17,11 +18,13 @@ from domain.idempotency import request_key
 from domain.masking import curl_command
 from domain.message_id import MessageKind, MessageRef
 from domain.provider import IdempotencyKey, Limits
+from domain.webhook_mapping import WebhookMapping
 from entrypoints.simulated_esp import Behaviour, EspSettings, SimulatedEsp
 from services.ports import Transport
 from services.send_test_email import MAX_BODY_BYTES, SendTestEmail, TriedEmail
 from tests.adapters.fake_transport import FakeTransport
 from tests.domain.provider_samples import BASIC, POST
+from tests.fakes.esp_messages import FakeEspMessages
 from tests.fakes.limiter import FakeLimiter
 from tests.fakes.messages_of_tests import FakeTestMessages
 from tests.services.drafts import CONFIG, IDS, SECRET, SPEC, World, spec
@@ -40,6 +43,7 @@ async def try_email(
     send = SendTestEmail(
         providers=world.providers,
         tests=FakeTestMessages(world.store),
+        esp_messages=FakeEspMessages(world.store),
         transport=transport,
         limiter=FakeLimiter(world.store),
         message_ids=IDS,
@@ -242,6 +246,36 @@ async def test_all_faults_are_told_together(world: World) -> None:
         "campaign.subject": "REQUIRED",
         "recipient.email": "REQUIRED",
     }
+
+
+MAPPED = replace(
+    CONFIG,
+    answer=AnswerMapping(success="body.ok", message_id="body.id"),
+    webhook=WebhookMapping(type="event.type", esp_message_id="event.id"),
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "accepted"),
+    [(b'{"ok": true, "id": 70650219165027410}', True), (b'{"ok": false}', False), (b"OK", False)],
+)
+async def test_the_answer_is_read_as_the_provider_says(
+    world: World, body: bytes, accepted: bool
+) -> None:
+    provider = await world.configure(MAPPED)
+    transport = FakeTransport(lambda _: HttpResponse(status=200, body=body))
+    tried = await try_email(world, transport)
+    assert (tried.status, tried.accepted) == (200, accepted)
+    ids = FakeEspMessages(world.store)
+    found = await ids.find(provider.provider_id, "70650219165027410", "")
+    assert found == (IDS.read(tried.message_id) if accepted else None)
+
+
+async def test_an_id_that_no_webhook_names_is_not_stored(world: World) -> None:
+    await world.configure(replace(MAPPED, webhook=None))
+    answer = HttpResponse(status=200, body=b'{"ok": true, "id": "x"}')
+    assert (await try_email(world, FakeTransport(lambda _: answer))).accepted
+    assert world.store.esp_messages == []
 
 
 async def test_the_campaign_need_not_name_the_provider(world: World) -> None:

@@ -87,8 +87,8 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     MESSAGE_STATE_SENDING: _MessageState.ValueType  # 2
     """It is in a request that is under way."""
     MESSAGE_STATE_ACCEPTED: _MessageState.ValueType  # 3
-    """The ESP took it: it answered 2xx. What stands in the body does not matter,
-    since bodies differ from ESP to ESP.
+    """The ESP took it: it answered 2xx, or what the provider's `answer` says that
+    acceptance is.
     """
     MESSAGE_STATE_REJECTED: _MessageState.ValueType  # 4
     """It could not be made, or the ESP refused it for good."""
@@ -97,7 +97,9 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     MESSAGE_STATE_DUPLICATE: _MessageState.ValueType  # 6
     """An earlier recipient of the campaign has the same address."""
     MESSAGE_STATE_UNKNOWN: _MessageState.ValueType  # 7
-    """A request with it left and the answer was lost: it may have been sent."""
+    """A request with it left, and the answer was lost, or was a 2xx that cannot be
+    read as the provider's `answer` says: it may have been sent.
+    """
     MESSAGE_STATE_CANCELLED: _MessageState.ValueType  # 8
     """It was not sent because the campaign was cancelled or failed, or it was
     given up by ResolveUnknownMessages.
@@ -127,8 +129,8 @@ MESSAGE_STATE_QUEUED: MessageState.ValueType  # 1
 MESSAGE_STATE_SENDING: MessageState.ValueType  # 2
 """It is in a request that is under way."""
 MESSAGE_STATE_ACCEPTED: MessageState.ValueType  # 3
-"""The ESP took it: it answered 2xx. What stands in the body does not matter,
-since bodies differ from ESP to ESP.
+"""The ESP took it: it answered 2xx, or what the provider's `answer` says that
+acceptance is.
 """
 MESSAGE_STATE_REJECTED: MessageState.ValueType  # 4
 """It could not be made, or the ESP refused it for good."""
@@ -137,7 +139,9 @@ MESSAGE_STATE_SUPPRESSED: MessageState.ValueType  # 5
 MESSAGE_STATE_DUPLICATE: MessageState.ValueType  # 6
 """An earlier recipient of the campaign has the same address."""
 MESSAGE_STATE_UNKNOWN: MessageState.ValueType  # 7
-"""A request with it left and the answer was lost: it may have been sent."""
+"""A request with it left, and the answer was lost, or was a 2xx that cannot be
+read as the provider's `answer` says: it may have been sent.
+"""
 MESSAGE_STATE_CANCELLED: MessageState.ValueType  # 8
 """It was not sent because the campaign was cancelled or failed, or it was
 given up by ResolveUnknownMessages.
@@ -461,6 +465,7 @@ class Message(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ESP_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Id of the message and value of `$$MessageID`: `[A-Za-z0-9_-]`, at most 64
     characters. Empty for a duplicate, which has none.
@@ -484,6 +489,11 @@ class Message(_message.Message):
     """The same as a sentence, for people: what was missing, what the ESP
     answered. At most 1,024 characters. Empty where the state says it all.
     """
+    esp_message_id: _builtins.str
+    """What the ESP calls it, of a provider whose webhook names messages by the
+    ESP's ids (`webhook.esp_message_id`): the last id, if it was sent again. Only
+    GetMessage fills it. Empty where none is known.
+    """
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it came to this state, as exactly as is known."""
@@ -500,10 +510,11 @@ class Message(_message.Message):
         reason: _builtins.str = ...,
         detail: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        esp_message_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "detail", b"detail", "email", b"email", "message_id", b"message_id", "name", b"name", "reason", b"reason", "recipient_index", b"recipient_index", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "detail", b"detail", "email", b"email", "esp_message_id", b"esp_message_id", "message_id", b"message_id", "name", b"name", "reason", b"reason", "recipient_index", b"recipient_index", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

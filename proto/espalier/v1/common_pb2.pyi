@@ -99,6 +99,24 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The address is not to be mailed any more: callback `unsubscribed`, `spam`
     or `hard_bounce`.
     """
+    EVENT_TYPE_NOTIFICATION_OPENED: _EventType.ValueType  # 6
+    """The recipient opened the message, or a program did for them: webhook type
+    OPENED. Like all that follow it changes no subscription.
+    """
+    EVENT_TYPE_NOTIFICATION_DEFERRED: _EventType.ValueType  # 7
+    """The ESP could not deliver the message yet and goes on trying: webhook type
+    DEFERRED.
+    """
+    EVENT_TYPE_NOTIFICATION_DROPPED: _EventType.ValueType  # 8
+    """The ESP took the message and will not send it: webhook type DROPPED."""
+    EVENT_TYPE_CHANNEL_RESUBSCRIBED: _EventType.ValueType  # 9
+    """The recipient subscribed again at the ESP: webhook type RESUBSCRIBED. A
+    suppression here stays until RemoveSuppressions takes it away.
+    """
+    EVENT_TYPE_NOTIFICATION_UNKNOWN: _EventType.ValueType  # 10
+    """The ESP reported something that its provider's webhook mapping has no type
+    for.
+    """
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """EventType is the kind of a system event."""
@@ -118,6 +136,24 @@ EVENT_TYPE_NOTIFICATION_CLICKED: EventType.ValueType  # 4
 EVENT_TYPE_CHANNEL_UNSUBSCRIBED: EventType.ValueType  # 5
 """The address is not to be mailed any more: callback `unsubscribed`, `spam`
 or `hard_bounce`.
+"""
+EVENT_TYPE_NOTIFICATION_OPENED: EventType.ValueType  # 6
+"""The recipient opened the message, or a program did for them: webhook type
+OPENED. Like all that follow it changes no subscription.
+"""
+EVENT_TYPE_NOTIFICATION_DEFERRED: EventType.ValueType  # 7
+"""The ESP could not deliver the message yet and goes on trying: webhook type
+DEFERRED.
+"""
+EVENT_TYPE_NOTIFICATION_DROPPED: EventType.ValueType  # 8
+"""The ESP took the message and will not send it: webhook type DROPPED."""
+EVENT_TYPE_CHANNEL_RESUBSCRIBED: EventType.ValueType  # 9
+"""The recipient subscribed again at the ESP: webhook type RESUBSCRIBED. A
+suppression here stays until RemoveSuppressions takes it away.
+"""
+EVENT_TYPE_NOTIFICATION_UNKNOWN: EventType.ValueType  # 10
+"""The ESP reported something that its provider's webhook mapping has no type
+for.
 """
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 

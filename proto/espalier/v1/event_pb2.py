@@ -26,27 +26,41 @@ from espalier.v1 import common_pb2 as espalier_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65spalier/v1/event.proto\x12\x0b\x65spalier.v1\x1a\x18\x65spalier/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x02\n\x05\x45vent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.espalier.v1.EventType\x12\x13\n\x0b\x63\x61mpaign_id\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x11\n\trecipient\x18\x06 \x01(\t\x12\x16\n\x0ereported_email\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x18\n\x10unsubscribe_type\x18\n \x01(\t\x12\x0e\n\x06source\x18\x0b \x01(\t\x12\x15\n\rcallback_type\x18\x0c \x01(\t\x12\x0c\n\x04test\x18\r \x01(\x08\x12.\n\noccur_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfc\x01\n\x0b\x45ventFilter\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12%\n\x05types\x18\x03 \x03(\x0e\x32\x16.espalier.v1.EventType\x12\x11\n\trecipient\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04test\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\nmessage_id\x18\x08 \x01(\tB\x07\n\x05_test\"z\n\x11ListEventsRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.espalier.v1.EventFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cnewest_first\x18\x04 \x01(\x08\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.espalier.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8b\x01\n\x13StreamEventsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\'\n\x05start\x18\x02 \x01(\x0e\x32\x18.espalier.v1.StreamStart\x12(\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.espalier.v1.EventFilter\x12\x11\n\tmax_batch\x18\x04 \x01(\x05\"O\n\x14StreamEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.espalier.v1.Event\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t*]\n\x0bStreamStart\x12\x1c\n\x18STREAM_START_UNSPECIFIED\x10\x00\x12\x1a\n\x16STREAM_START_BEGINNING\x10\x01\x12\x14\n\x10STREAM_START_NOW\x10\x02\x32\xb4\x01\n\x0c\x45ventService\x12M\n\nListEvents\x12\x1e.espalier.v1.ListEventsRequest\x1a\x1f.espalier.v1.ListEventsResponse\x12U\n\x0cStreamEvents\x12 .espalier.v1.StreamEventsRequest\x1a!.espalier.v1.StreamEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x65spalier/v1/event.proto\x12\x0b\x65spalier.v1\x1a\x18\x65spalier/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x03\n\x05\x45vent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.espalier.v1.EventType\x12\x13\n\x0b\x63\x61mpaign_id\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x11\n\trecipient\x18\x06 \x01(\t\x12\x16\n\x0ereported_email\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x18\n\x10unsubscribe_type\x18\n \x01(\t\x12\x0e\n\x06source\x18\x0b \x01(\t\x12\x15\n\rcallback_type\x18\x0c \x01(\t\x12\x0c\n\x04test\x18\r \x01(\x08\x12.\n\noccur_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\x10 \x01(\t\"\xfc\x01\n\x0b\x45ventFilter\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12%\n\x05types\x18\x03 \x03(\x0e\x32\x16.espalier.v1.EventType\x12\x11\n\trecipient\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04test\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\nmessage_id\x18\x08 \x01(\tB\x07\n\x05_test\"z\n\x11ListEventsRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.espalier.v1.EventFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cnewest_first\x18\x04 \x01(\x08\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.espalier.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8b\x01\n\x13StreamEventsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\'\n\x05start\x18\x02 \x01(\x0e\x32\x18.espalier.v1.StreamStart\x12(\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.espalier.v1.EventFilter\x12\x11\n\tmax_batch\x18\x04 \x01(\x05\"O\n\x14StreamEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.espalier.v1.Event\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\xcc\x01\n\x17SimulateCallbackRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x42\n\x07headers\x18\x03 \x03(\x0b\x32\x31.espalier.v1.SimulateCallbackRequest.HeadersEntry\x12\r\n\x05query\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf6\x01\n\x0eSimulatedEvent\x12\x10\n\x08\x65sp_type\x18\x01 \x01(\t\x12\x15\n\rcallback_type\x18\x02 \x01(\t\x12+\n\x0b\x65vent_types\x18\x03 \x03(\x0e\x32\x16.espalier.v1.EventType\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x16\n\x0e\x65sp_message_id\x18\x06 \x01(\t\x12.\n\noccur_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\"\x99\x01\n\x18SimulateCallbackResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.espalier.v1.SimulatedEvent\x12\x16\n\x0eskipped_events\x18\x02 \x01(\x05\x12\x17\n\x0frequest_skipped\x18\x03 \x01(\x08\x12\x0e\n\x06status\x18\x04 \x01(\x05\x12\x0f\n\x07problem\x18\x05 \x01(\t\"\xaf\x01\n\x16ReplayCallbacksRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x8b\x01\n\x17ReplayCallbacksResponse\x12\x10\n\x08requests\x18\x01 \x01(\x05\x12\x1b\n\x13unreadable_requests\x18\x02 \x01(\x05\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x05\x12\x18\n\x10processed_events\x18\x04 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t*]\n\x0bStreamStart\x12\x1c\n\x18STREAM_START_UNSPECIFIED\x10\x00\x12\x1a\n\x16STREAM_START_BEGINNING\x10\x01\x12\x14\n\x10STREAM_START_NOW\x10\x02\x32\xf3\x02\n\x0c\x45ventService\x12M\n\nListEvents\x12\x1e.espalier.v1.ListEventsRequest\x1a\x1f.espalier.v1.ListEventsResponse\x12U\n\x0cStreamEvents\x12 .espalier.v1.StreamEventsRequest\x1a!.espalier.v1.StreamEventsResponse0\x01\x12_\n\x10SimulateCallback\x12$.espalier.v1.SimulateCallbackRequest\x1a%.espalier.v1.SimulateCallbackResponse\x12\\\n\x0fReplayCallbacks\x12#.espalier.v1.ReplayCallbacksRequest\x1a$.espalier.v1.ReplayCallbacksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'espalier.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STREAMSTART']._serialized_start=1160
-  _globals['_STREAMSTART']._serialized_end=1253
+  _globals['_SIMULATECALLBACKREQUEST_HEADERSENTRY']._loaded_options = None
+  _globals['_SIMULATECALLBACKREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_STREAMSTART']._serialized_start=2113
+  _globals['_STREAMSTART']._serialized_end=2206
   _globals['_EVENT']._serialized_start=100
-  _globals['_EVENT']._serialized_end=473
-  _globals['_EVENTFILTER']._serialized_start=476
-  _globals['_EVENTFILTER']._serialized_end=728
-  _globals['_LISTEVENTSREQUEST']._serialized_start=730
-  _globals['_LISTEVENTSREQUEST']._serialized_end=852
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=854
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=935
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=938
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=1077
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1079
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1158
-  _globals['_EVENTSERVICE']._serialized_start=1256
-  _globals['_EVENTSERVICE']._serialized_end=1436
+  _globals['_EVENT']._serialized_end=494
+  _globals['_EVENTFILTER']._serialized_start=497
+  _globals['_EVENTFILTER']._serialized_end=749
+  _globals['_LISTEVENTSREQUEST']._serialized_start=751
+  _globals['_LISTEVENTSREQUEST']._serialized_end=873
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=875
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=956
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=959
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=1098
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1100
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1179
+  _globals['_SIMULATECALLBACKREQUEST']._serialized_start=1182
+  _globals['_SIMULATECALLBACKREQUEST']._serialized_end=1386
+  _globals['_SIMULATECALLBACKREQUEST_HEADERSENTRY']._serialized_start=1340
+  _globals['_SIMULATECALLBACKREQUEST_HEADERSENTRY']._serialized_end=1386
+  _globals['_SIMULATEDEVENT']._serialized_start=1389
+  _globals['_SIMULATEDEVENT']._serialized_end=1635
+  _globals['_SIMULATECALLBACKRESPONSE']._serialized_start=1638
+  _globals['_SIMULATECALLBACKRESPONSE']._serialized_end=1791
+  _globals['_REPLAYCALLBACKSREQUEST']._serialized_start=1794
+  _globals['_REPLAYCALLBACKSREQUEST']._serialized_end=1969
+  _globals['_REPLAYCALLBACKSRESPONSE']._serialized_start=1972
+  _globals['_REPLAYCALLBACKSRESPONSE']._serialized_end=2111
+  _globals['_EVENTSERVICE']._serialized_start=2209
+  _globals['_EVENTSERVICE']._serialized_end=2580
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,7 @@ class Event(_message.Message):
     TEST_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Place of the event in the log: a StreamEvents from this cursor on begins
     with the event after it.
@@ -91,7 +92,8 @@ class Event(_message.Message):
     error: _builtins.str
     """NOTIFICATION_FAILED: the property "Error": the callback's description, or
     its type where there is none; for a message that the ESP refused, the
-    reason of the refusal. Empty otherwise.
+    reason of the refusal. NOTIFICATION_DEFERRED, NOTIFICATION_DROPPED and
+    NOTIFICATION_UNKNOWN: the same of their callback. Empty otherwise.
     """
     unsubscribe_type: _builtins.str
     """CHANNEL_UNSUBSCRIBED: the property "Type": the callback's description, or
@@ -103,11 +105,17 @@ class Event(_message.Message):
     """
     callback_type: _builtins.str
     """Type of the callback that the event came from: `delivered`, `hard_bounce`,
-    `soft_bounce`, `unsubscribed`, `spam` or `clicked`. Empty where the service
-    raised the event itself.
+    `soft_bounce`, `unsubscribed`, `spam`, `clicked`, `opened`, `deferred`,
+    `dropped`, `resubscribed` or `unknown`. Empty where the service raised the
+    event itself.
     """
     test: _builtins.bool
     """Whether the message was a test email."""
+    description: _builtins.str
+    """What the callback said further: its description; for `clicked`, by a
+    webhook mapping with `link`, the link. At most 2,000 characters where a
+    mapping read it. Empty where the service raised the event itself.
+    """
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened: the callback's timestamp, else when it was received."""
@@ -134,10 +142,11 @@ class Event(_message.Message):
         test: _builtins.bool = ...,
         occur_time: _timestamp_pb2.Timestamp | None = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_type", b"callback_type", "campaign_id", b"campaign_id", "cursor", b"cursor", "error", b"error", "event_id", b"event_id", "message_id", b"message_id", "occur_time", b"occur_time", "provider", b"provider", "receive_time", b"receive_time", "recipient", b"recipient", "reported_email", b"reported_email", "source", b"source", "test", b"test", "type", b"type", "unsubscribe_type", b"unsubscribe_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_type", b"callback_type", "campaign_id", b"campaign_id", "cursor", b"cursor", "description", b"description", "error", b"error", "event_id", b"event_id", "message_id", b"message_id", "occur_time", b"occur_time", "provider", b"provider", "receive_time", b"receive_time", "recipient", b"recipient", "reported_email", b"reported_email", "source", b"source", "test", b"test", "type", b"type", "unsubscribe_type", b"unsubscribe_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -335,3 +344,245 @@ class StreamEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamEventsResponse: _TypeAlias = StreamEventsResponse  # noqa: Y015
+
+@_typing.final
+class SimulateCallbackRequest(_message.Message):
+    """SimulateCallbackRequest is the request of SimulateCallback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Nickname of the provider, in any case."""
+    method: _builtins.str
+    """GET or POST. Empty: POST."""
+    query: _builtins.str
+    """Query of the request's URL, without the question mark."""
+    body: _builtins.bytes
+    """Body of the request as the ESP sends it, at most 2 MiB."""
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Headers of the request, names in any case."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        method: _builtins.str = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        query: _builtins.str = ...,
+        body: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "headers", b"headers", "method", b"method", "provider", b"provider", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateCallbackRequest: _TypeAlias = SimulateCallbackRequest  # noqa: Y015
+
+@_typing.final
+class SimulatedEvent(_message.Message):
+    """SimulatedEvent is what a webhook mapping makes of one event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESP_TYPE_FIELD_NUMBER: _builtins.int
+    CALLBACK_TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    ESP_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    esp_type: _builtins.str
+    """The ESP's own type, as the mapping's `type` found it."""
+    callback_type: _builtins.str
+    """Type of the callback: `delivered`, `hard_bounce` and so on; `unknown` where
+    the mapping's `types` have no rule for it.
+    """
+    email: _builtins.str
+    """Address that the ESP named."""
+    message_id: _builtins.str
+    """Our message, as `$$MessageID`; empty where the event names none of ours."""
+    esp_message_id: _builtins.str
+    """The ESP's own id of the message."""
+    description: _builtins.str
+    """What is kept as Event.description."""
+    reason: _builtins.str
+    """Why the event would be kept as unprocessed. Empty: it would be processed."""
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.EventType.ValueType]:
+        """Events that would be raised."""
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, as far as the mapping says so and it can be true."""
+
+    def __init__(
+        self,
+        *,
+        esp_type: _builtins.str = ...,
+        callback_type: _builtins.str = ...,
+        event_types: _abc.Iterable[_common_pb2.EventType.ValueType] | None = ...,
+        email: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        esp_message_id: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_type", b"callback_type", "description", b"description", "email", b"email", "esp_message_id", b"esp_message_id", "esp_type", b"esp_type", "event_types", b"event_types", "message_id", b"message_id", "occur_time", b"occur_time", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulatedEvent: _TypeAlias = SimulatedEvent  # noqa: Y015
+
+@_typing.final
+class SimulateCallbackResponse(_message.Message):
+    """SimulateCallbackResponse is the answer of SimulateCallback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    SKIPPED_EVENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_SKIPPED_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    skipped_events: _builtins.int
+    """How many events `skip` passed over."""
+    request_skipped: _builtins.bool
+    """Whether `skip_request` passed over the whole request."""
+    status: _builtins.int
+    """HTTP status that the ESP would be answered."""
+    problem: _builtins.str
+    """Why the request cannot be read. Empty where it can be."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimulatedEvent]:
+        """The events, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___SimulatedEvent] | None = ...,
+        skipped_events: _builtins.int = ...,
+        request_skipped: _builtins.bool = ...,
+        status: _builtins.int = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "problem", b"problem", "request_skipped", b"request_skipped", "skipped_events", b"skipped_events", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateCallbackResponse: _TypeAlias = SimulateCallbackResponse  # noqa: Y015
+
+@_typing.final
+class ReplayCallbacksRequest(_message.Message):
+    """ReplayCallbacksRequest is the request of ReplayCallbacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Nickname of the provider, in any case."""
+    page_size: _builtins.int
+    """Most requests in one call. Default 100, maximum 1,000."""
+    page_token: _builtins.str
+    """The next_page_token of the call before; empty for the first."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Requests received at this time or later. Absent: from the oldest kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Requests received before this time. Absent: no end."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "provider", b"provider", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayCallbacksRequest: _TypeAlias = ReplayCallbacksRequest  # noqa: Y015
+
+@_typing.final
+class ReplayCallbacksResponse(_message.Message):
+    """ReplayCallbacksResponse is the answer of ReplayCallbacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    UNREADABLE_REQUESTS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    PROCESSED_EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    requests: _builtins.int
+    """How many requests were read again."""
+    unreadable_requests: _builtins.int
+    """How many of them still cannot be read."""
+    events: _builtins.int
+    """How many events the others hold."""
+    processed_events: _builtins.int
+    """How many of these belong to messages of ours, and are stored now if they
+    were not before.
+    """
+    next_page_token: _builtins.str
+    """Token for the next page of requests; empty: there are no more."""
+    def __init__(
+        self,
+        *,
+        requests: _builtins.int = ...,
+        unreadable_requests: _builtins.int = ...,
+        events: _builtins.int = ...,
+        processed_events: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token", "processed_events", b"processed_events", "requests", b"requests", "unreadable_requests", b"unreadable_requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayCallbacksResponse: _TypeAlias = ReplayCallbacksResponse  # noqa: Y015

@@ -46,6 +46,16 @@ class EventServiceStub:
                 request_serializer=espalier_dot_v1_dot_event__pb2.StreamEventsRequest.SerializeToString,
                 response_deserializer=espalier_dot_v1_dot_event__pb2.StreamEventsResponse.FromString,
                 _registered_method=True)
+        self.SimulateCallback = channel.unary_unary(
+                '/espalier.v1.EventService/SimulateCallback',
+                request_serializer=espalier_dot_v1_dot_event__pb2.SimulateCallbackRequest.SerializeToString,
+                response_deserializer=espalier_dot_v1_dot_event__pb2.SimulateCallbackResponse.FromString,
+                _registered_method=True)
+        self.ReplayCallbacks = channel.unary_unary(
+                '/espalier.v1.EventService/ReplayCallbacks',
+                request_serializer=espalier_dot_v1_dot_event__pb2.ReplayCallbacksRequest.SerializeToString,
+                response_deserializer=espalier_dot_v1_dot_event__pb2.ReplayCallbacksResponse.FromString,
+                _registered_method=True)
 
 
 class EventServiceServicer:
@@ -78,6 +88,28 @@ class EventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulateCallback(self, request, context):
+        """SimulateCallback shows what would come of a request to the callback URL of
+        a provider, by the provider's present webhook mapping. It stores nothing,
+        and signatures are not checked. NOT_FOUND: there is no such provider.
+        FAILED_PRECONDITION: it has no webhook mapping.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayCallbacks(self, request, context):
+        """ReplayCallbacks reads requests to a provider's callback URL again that were
+        kept (Webhook.keep_raw), by its present webhook mapping. Events that are
+        stored already are not stored again; what the mapping now sees in another
+        way is added to the log. One call reads a page of requests, oldest first.
+        NOT_FOUND: there is no such provider. FAILED_PRECONDITION: it has no
+        webhook mapping.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -90,6 +122,16 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.StreamEvents,
                     request_deserializer=espalier_dot_v1_dot_event__pb2.StreamEventsRequest.FromString,
                     response_serializer=espalier_dot_v1_dot_event__pb2.StreamEventsResponse.SerializeToString,
+            ),
+            'SimulateCallback': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulateCallback,
+                    request_deserializer=espalier_dot_v1_dot_event__pb2.SimulateCallbackRequest.FromString,
+                    response_serializer=espalier_dot_v1_dot_event__pb2.SimulateCallbackResponse.SerializeToString,
+            ),
+            'ReplayCallbacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayCallbacks,
+                    request_deserializer=espalier_dot_v1_dot_event__pb2.ReplayCallbacksRequest.FromString,
+                    response_serializer=espalier_dot_v1_dot_event__pb2.ReplayCallbacksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -148,6 +190,60 @@ class EventService:
             '/espalier.v1.EventService/StreamEvents',
             espalier_dot_v1_dot_event__pb2.StreamEventsRequest.SerializeToString,
             espalier_dot_v1_dot_event__pb2.StreamEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateCallback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/espalier.v1.EventService/SimulateCallback',
+            espalier_dot_v1_dot_event__pb2.SimulateCallbackRequest.SerializeToString,
+            espalier_dot_v1_dot_event__pb2.SimulateCallbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayCallbacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/espalier.v1.EventService/ReplayCallbacks',
+            espalier_dot_v1_dot_event__pb2.ReplayCallbacksRequest.SerializeToString,
+            espalier_dot_v1_dot_event__pb2.ReplayCallbacksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,20 @@ class EventServiceStub:
     INVALID_ARGUMENT: a filter or the cursor is not valid. UNAVAILABLE: the
     service is shutting down; call again with the last cursor.
     """
+    SimulateCallback: _aio.UnaryUnaryMultiCallable[_event_pb2.SimulateCallbackRequest, _event_pb2.SimulateCallbackResponse]
+    """SimulateCallback shows what would come of a request to the callback URL of
+    a provider, by the provider's present webhook mapping. It stores nothing,
+    and signatures are not checked. NOT_FOUND: there is no such provider.
+    FAILED_PRECONDITION: it has no webhook mapping.
+    """
+    ReplayCallbacks: _aio.UnaryUnaryMultiCallable[_event_pb2.ReplayCallbacksRequest, _event_pb2.ReplayCallbacksResponse]
+    """ReplayCallbacks reads requests to a provider's callback URL again that were
+    kept (Webhook.keep_raw), by its present webhook mapping. Events that are
+    stored already are not stored again; what the mapping now sees in another
+    way is added to the log. One call reads a page of requests, oldest first.
+    NOT_FOUND: there is no such provider. FAILED_PRECONDITION: it has no
+    webhook mapping.
+    """
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     """EventService reads the log of system events. The log has one order, that in
@@ -68,6 +82,32 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: a filter or the cursor is not valid. UNAVAILABLE: the
         service is shutting down; call again with the last cursor.
+        """
+
+    @_abc_1.abstractmethod
+    def SimulateCallback(
+        self,
+        request: _event_pb2.SimulateCallbackRequest,
+        context: _aio.ServicerContext[_event_pb2.SimulateCallbackRequest, _abc.Awaitable[_event_pb2.SimulateCallbackResponse]],
+    ) -> _abc.Awaitable[_event_pb2.SimulateCallbackResponse]:
+        """SimulateCallback shows what would come of a request to the callback URL of
+        a provider, by the provider's present webhook mapping. It stores nothing,
+        and signatures are not checked. NOT_FOUND: there is no such provider.
+        FAILED_PRECONDITION: it has no webhook mapping.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayCallbacks(
+        self,
+        request: _event_pb2.ReplayCallbacksRequest,
+        context: _aio.ServicerContext[_event_pb2.ReplayCallbacksRequest, _abc.Awaitable[_event_pb2.ReplayCallbacksResponse]],
+    ) -> _abc.Awaitable[_event_pb2.ReplayCallbacksResponse]:
+        """ReplayCallbacks reads requests to a provider's callback URL again that were
+        kept (Webhook.keep_raw), by its present webhook mapping. Events that are
+        stored already are not stored again; what the mapping now sees in another
+        way is added to the log. One call reads a page of requests, oldest first.
+        NOT_FOUND: there is no such provider. FAILED_PRECONDITION: it has no
+        webhook mapping.
         """
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _aio.Server) -> None: ...

@@ -22,6 +22,74 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _BodyEncoding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BodyEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BodyEncoding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BODY_ENCODING_UNSPECIFIED: _BodyEncoding.ValueType  # 0
+    """Not said: JSON."""
+    BODY_ENCODING_JSON: _BodyEncoding.ValueType  # 1
+    """JSON: `application/json`."""
+    BODY_ENCODING_FORM: _BodyEncoding.ValueType  # 2
+    """`application/x-www-form-urlencoded`. As with MULTIPART the template is one
+    object: a string, number or boolean is a field, an array a field for each
+    of its elements, and `{"$json": X}` its text; other objects are refused.
+    """
+    BODY_ENCODING_MULTIPART: _BodyEncoding.ValueType  # 3
+    """`multipart/form-data`."""
+
+class BodyEncoding(_BodyEncoding, metaclass=_BodyEncodingEnumTypeWrapper):
+    """BodyEncoding is how the body of a POST is written."""
+
+BODY_ENCODING_UNSPECIFIED: BodyEncoding.ValueType  # 0
+"""Not said: JSON."""
+BODY_ENCODING_JSON: BodyEncoding.ValueType  # 1
+"""JSON: `application/json`."""
+BODY_ENCODING_FORM: BodyEncoding.ValueType  # 2
+"""`application/x-www-form-urlencoded`. As with MULTIPART the template is one
+object: a string, number or boolean is a field, an array a field for each
+of its elements, and `{"$json": X}` its text; other objects are refused.
+"""
+BODY_ENCODING_MULTIPART: BodyEncoding.ValueType  # 3
+"""`multipart/form-data`."""
+Global___BodyEncoding: _TypeAlias = BodyEncoding  # noqa: Y015
+
+class _EmptyValues:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EmptyValuesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EmptyValues.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EMPTY_VALUES_UNSPECIFIED: _EmptyValues.ValueType  # 0
+    """Not said: BLANK."""
+    EMPTY_VALUES_BLANK: _EmptyValues.ValueType  # 1
+    """It is sent as `""`."""
+    EMPTY_VALUES_OMIT: _EmptyValues.ValueType  # 2
+    """It is left out, and with it each object or array that holds nothing else,
+    up to the message.
+    """
+    EMPTY_VALUES_NULL: _EmptyValues.ValueType  # 3
+    """It is sent as null."""
+
+class EmptyValues(_EmptyValues, metaclass=_EmptyValuesEnumTypeWrapper):
+    """EmptyValues is what becomes of a value in the body that is a placeholder
+    without content: empty text or null. A literal stays as it stands.
+    """
+
+EMPTY_VALUES_UNSPECIFIED: EmptyValues.ValueType  # 0
+"""Not said: BLANK."""
+EMPTY_VALUES_BLANK: EmptyValues.ValueType  # 1
+"""It is sent as `""`."""
+EMPTY_VALUES_OMIT: EmptyValues.ValueType  # 2
+"""It is left out, and with it each object or array that holds nothing else,
+up to the message.
+"""
+EMPTY_VALUES_NULL: EmptyValues.ValueType  # 3
+"""It is sent as null."""
+Global___EmptyValues: _TypeAlias = EmptyValues  # noqa: Y015
+
 class _RequestType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -78,6 +146,326 @@ PREFERENCE_CENTER_KIND_NONE: PreferenceCenterKind.ValueType  # 3
 """None: the caller manages preferences without the service."""
 Global___PreferenceCenterKind: _TypeAlias = PreferenceCenterKind  # noqa: Y015
 
+class _AnswerOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnswerOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANSWER_OUTCOME_UNSPECIFIED: _AnswerOutcome.ValueType  # 0
+    """Refused in a rule; ACCEPTED for `unlisted`."""
+    ANSWER_OUTCOME_ACCEPTED: _AnswerOutcome.ValueType  # 1
+    """They were taken."""
+    ANSWER_OUTCOME_RETRY: _AnswerOutcome.ValueType  # 2
+    """They were not taken now, and may be later: they are sent again."""
+    ANSWER_OUTCOME_REFUSED: _AnswerOutcome.ValueType  # 3
+    """They are not taken, whenever they are sent."""
+    ANSWER_OUTCOME_HALVE: _AnswerOutcome.ValueType  # 4
+    """One of them is bad: each half is sent by itself."""
+    ANSWER_OUTCOME_PAUSE_CAMPAIGN: _AnswerOutcome.ValueType  # 5
+    """The configuration is wrong: the campaign is paused."""
+
+class AnswerOutcome(_AnswerOutcome, metaclass=_AnswerOutcomeEnumTypeWrapper):
+    """AnswerOutcome is what an answer, or a part of one, means for its messages."""
+
+ANSWER_OUTCOME_UNSPECIFIED: AnswerOutcome.ValueType  # 0
+"""Refused in a rule; ACCEPTED for `unlisted`."""
+ANSWER_OUTCOME_ACCEPTED: AnswerOutcome.ValueType  # 1
+"""They were taken."""
+ANSWER_OUTCOME_RETRY: AnswerOutcome.ValueType  # 2
+"""They were not taken now, and may be later: they are sent again."""
+ANSWER_OUTCOME_REFUSED: AnswerOutcome.ValueType  # 3
+"""They are not taken, whenever they are sent."""
+ANSWER_OUTCOME_HALVE: AnswerOutcome.ValueType  # 4
+"""One of them is bad: each half is sent by itself."""
+ANSWER_OUTCOME_PAUSE_CAMPAIGN: AnswerOutcome.ValueType  # 5
+"""The configuration is wrong: the campaign is paused."""
+Global___AnswerOutcome: _TypeAlias = AnswerOutcome  # noqa: Y015
+
+class _Alignment:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AlignmentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Alignment.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALIGNMENT_UNSPECIFIED: _Alignment.ValueType  # 0
+    """Not said: INDEX."""
+    ALIGNMENT_INDEX: _Alignment.ValueType  # 1
+    """The parts stand in the order of the messages."""
+    ALIGNMENT_ADDRESS: _Alignment.ValueType  # 2
+    """Each part names an address, at `address`."""
+    ALIGNMENT_KEY: _Alignment.ValueType  # 3
+    """The parts are members of an object, and their keys are addresses."""
+
+class Alignment(_Alignment, metaclass=_AlignmentEnumTypeWrapper):
+    """Alignment is how a part of an answer finds its message."""
+
+ALIGNMENT_UNSPECIFIED: Alignment.ValueType  # 0
+"""Not said: INDEX."""
+ALIGNMENT_INDEX: Alignment.ValueType  # 1
+"""The parts stand in the order of the messages."""
+ALIGNMENT_ADDRESS: Alignment.ValueType  # 2
+"""Each part names an address, at `address`."""
+ALIGNMENT_KEY: Alignment.ValueType  # 3
+"""The parts are members of an object, and their keys are addresses."""
+Global___Alignment: _TypeAlias = Alignment  # noqa: Y015
+
+class _WaitUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WaitUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WAIT_UNIT_UNSPECIFIED: _WaitUnit.ValueType  # 0
+    """Not said: SECONDS."""
+    WAIT_UNIT_SECONDS: _WaitUnit.ValueType  # 1
+    """Seconds from now on."""
+    WAIT_UNIT_EPOCH: _WaitUnit.ValueType  # 2
+    """Seconds since 1970, at which to come again."""
+    WAIT_UNIT_DATE: _WaitUnit.ValueType  # 3
+    """A date, as in HTTP or in RFC 5322, at the end of the text."""
+
+class WaitUnit(_WaitUnit, metaclass=_WaitUnitEnumTypeWrapper):
+    """WaitUnit is how a hint says how long to wait."""
+
+WAIT_UNIT_UNSPECIFIED: WaitUnit.ValueType  # 0
+"""Not said: SECONDS."""
+WAIT_UNIT_SECONDS: WaitUnit.ValueType  # 1
+"""Seconds from now on."""
+WAIT_UNIT_EPOCH: WaitUnit.ValueType  # 2
+"""Seconds since 1970, at which to come again."""
+WAIT_UNIT_DATE: WaitUnit.ValueType  # 3
+"""A date, as in HTTP or in RFC 5322, at the end of the text."""
+Global___WaitUnit: _TypeAlias = WaitUnit  # noqa: Y015
+
+class _WebhookFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WebhookFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEBHOOK_FORMAT_UNSPECIFIED: _WebhookFormat.ValueType  # 0
+    """Not said: JSON."""
+    WEBHOOK_FORMAT_JSON: _WebhookFormat.ValueType  # 1
+    """JSON, whatever its content type says."""
+    WEBHOOK_FORMAT_JSON_LINES: _WebhookFormat.ValueType  # 2
+    """One JSON text a line; `body` is the list of them."""
+    WEBHOOK_FORMAT_FORM: _WebhookFormat.ValueType  # 3
+    """Form-urlencoded or multipart, into `form`; of a repeated field the first
+    counts.
+    """
+    WEBHOOK_FORMAT_QUERY: _WebhookFormat.ValueType  # 4
+    """No body: all that is said stands in the query."""
+
+class WebhookFormat(_WebhookFormat, metaclass=_WebhookFormatEnumTypeWrapper):
+    """WebhookFormat is how the body of a webhook is read. Gzip is undone first."""
+
+WEBHOOK_FORMAT_UNSPECIFIED: WebhookFormat.ValueType  # 0
+"""Not said: JSON."""
+WEBHOOK_FORMAT_JSON: WebhookFormat.ValueType  # 1
+"""JSON, whatever its content type says."""
+WEBHOOK_FORMAT_JSON_LINES: WebhookFormat.ValueType  # 2
+"""One JSON text a line; `body` is the list of them."""
+WEBHOOK_FORMAT_FORM: WebhookFormat.ValueType  # 3
+"""Form-urlencoded or multipart, into `form`; of a repeated field the first
+counts.
+"""
+WEBHOOK_FORMAT_QUERY: WebhookFormat.ValueType  # 4
+"""No body: all that is said stands in the query."""
+Global___WebhookFormat: _TypeAlias = WebhookFormat  # noqa: Y015
+
+class _WebhookType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WebhookTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEBHOOK_TYPE_UNSPECIFIED: _WebhookType.ValueType  # 0
+    """Refused: the type must be chosen."""
+    WEBHOOK_TYPE_DELIVERED: _WebhookType.ValueType  # 1
+    """The message was delivered."""
+    WEBHOOK_TYPE_HARD_BOUNCE: _WebhookType.ValueType  # 2
+    """The address does not exist: it is suppressed."""
+    WEBHOOK_TYPE_SOFT_BOUNCE: _WebhookType.ValueType  # 3
+    """The message was not delivered, and another may be."""
+    WEBHOOK_TYPE_UNSUBSCRIBED: _WebhookType.ValueType  # 4
+    """The recipient unsubscribed: the address is suppressed."""
+    WEBHOOK_TYPE_SPAM: _WebhookType.ValueType  # 5
+    """The recipient complained of spam: the address is suppressed."""
+    WEBHOOK_TYPE_CLICKED: _WebhookType.ValueType  # 6
+    """A link was clicked."""
+    WEBHOOK_TYPE_OPENED: _WebhookType.ValueType  # 7
+    """The message was opened. Like all that follow it suppresses nothing."""
+    WEBHOOK_TYPE_DEFERRED: _WebhookType.ValueType  # 8
+    """The ESP could not deliver the message yet, and goes on trying."""
+    WEBHOOK_TYPE_DROPPED: _WebhookType.ValueType  # 9
+    """The ESP took the message and will not send it."""
+    WEBHOOK_TYPE_RESUBSCRIBED: _WebhookType.ValueType  # 10
+    """The recipient subscribed again; whoever is suppressed stays so."""
+    WEBHOOK_TYPE_UNKNOWN: _WebhookType.ValueType  # 11
+    """Something else. It is kept, for a better mapping to come."""
+
+class WebhookType(_WebhookType, metaclass=_WebhookTypeEnumTypeWrapper):
+    """WebhookType is the type of an event of a webhook."""
+
+WEBHOOK_TYPE_UNSPECIFIED: WebhookType.ValueType  # 0
+"""Refused: the type must be chosen."""
+WEBHOOK_TYPE_DELIVERED: WebhookType.ValueType  # 1
+"""The message was delivered."""
+WEBHOOK_TYPE_HARD_BOUNCE: WebhookType.ValueType  # 2
+"""The address does not exist: it is suppressed."""
+WEBHOOK_TYPE_SOFT_BOUNCE: WebhookType.ValueType  # 3
+"""The message was not delivered, and another may be."""
+WEBHOOK_TYPE_UNSUBSCRIBED: WebhookType.ValueType  # 4
+"""The recipient unsubscribed: the address is suppressed."""
+WEBHOOK_TYPE_SPAM: WebhookType.ValueType  # 5
+"""The recipient complained of spam: the address is suppressed."""
+WEBHOOK_TYPE_CLICKED: WebhookType.ValueType  # 6
+"""A link was clicked."""
+WEBHOOK_TYPE_OPENED: WebhookType.ValueType  # 7
+"""The message was opened. Like all that follow it suppresses nothing."""
+WEBHOOK_TYPE_DEFERRED: WebhookType.ValueType  # 8
+"""The ESP could not deliver the message yet, and goes on trying."""
+WEBHOOK_TYPE_DROPPED: WebhookType.ValueType  # 9
+"""The ESP took the message and will not send it."""
+WEBHOOK_TYPE_RESUBSCRIBED: WebhookType.ValueType  # 10
+"""The recipient subscribed again; whoever is suppressed stays so."""
+WEBHOOK_TYPE_UNKNOWN: WebhookType.ValueType  # 11
+"""Something else. It is kept, for a better mapping to come."""
+Global___WebhookType: _TypeAlias = WebhookType  # noqa: Y015
+
+class _TimestampUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimestampUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimestampUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIMESTAMP_UNIT_UNSPECIFIED: _TimestampUnit.ValueType  # 0
+    """Not said: SECONDS."""
+    TIMESTAMP_UNIT_SECONDS: _TimestampUnit.ValueType  # 1
+    """Seconds since 1970, with or without a fraction, as a number or as text."""
+    TIMESTAMP_UNIT_MILLISECONDS: _TimestampUnit.ValueType  # 2
+    """Milliseconds since 1970."""
+    TIMESTAMP_UNIT_ISO: _TimestampUnit.ValueType  # 3
+    """ISO 8601 with any number of digits; without an offset it is UTC."""
+
+class TimestampUnit(_TimestampUnit, metaclass=_TimestampUnitEnumTypeWrapper):
+    """TimestampUnit is how a webhook says when something happened."""
+
+TIMESTAMP_UNIT_UNSPECIFIED: TimestampUnit.ValueType  # 0
+"""Not said: SECONDS."""
+TIMESTAMP_UNIT_SECONDS: TimestampUnit.ValueType  # 1
+"""Seconds since 1970, with or without a fraction, as a number or as text."""
+TIMESTAMP_UNIT_MILLISECONDS: TimestampUnit.ValueType  # 2
+"""Milliseconds since 1970."""
+TIMESTAMP_UNIT_ISO: TimestampUnit.ValueType  # 3
+"""ISO 8601 with any number of digits; without an offset it is UTC."""
+Global___TimestampUnit: _TypeAlias = TimestampUnit  # noqa: Y015
+
+class _SignatureScheme:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SignatureSchemeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignatureScheme.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGNATURE_SCHEME_UNSPECIFIED: _SignatureScheme.ValueType  # 0
+    """Refused: the scheme must be chosen."""
+    SIGNATURE_SCHEME_HMAC: _SignatureScheme.ValueType  # 1
+    """HMAC of `signed` with a shared key."""
+    SIGNATURE_SCHEME_STANDARD_WEBHOOKS: _SignatureScheme.ValueType  # 2
+    """Standard Webhooks, with headers of `webhook-` or `svix-`."""
+    SIGNATURE_SCHEME_ECDSA: _SignatureScheme.ValueType  # 3
+    """ECDSA of `signed`, checked with a public key."""
+    SIGNATURE_SCHEME_RSA: _SignatureScheme.ValueType  # 4
+    """RSA (PKCS 1, version 1.5) of `signed`, checked with a public key."""
+    SIGNATURE_SCHEME_MANDRILL: _SignatureScheme.ValueType  # 5
+    """HMAC of the URL and the sorted fields of the form, as Mandrill signs."""
+    SIGNATURE_SCHEME_UNISENDER: _SignatureScheme.ValueType  # 6
+    """Digest within the body, as Unisender Go signs."""
+    SIGNATURE_SCHEME_SNS: _SignatureScheme.ValueType  # 7
+    """Amazon SNS, with an X.509 certificate; its subscription is confirmed."""
+    SIGNATURE_SCHEME_BASIC: _SignatureScheme.ValueType  # 8
+    """HTTP Basic authentication with one of the secrets, `name:password`."""
+    SIGNATURE_SCHEME_HEADER_TOKEN: _SignatureScheme.ValueType  # 9
+    """A token in a header."""
+
+class SignatureScheme(_SignatureScheme, metaclass=_SignatureSchemeEnumTypeWrapper):
+    """SignatureScheme is how a webhook is signed."""
+
+SIGNATURE_SCHEME_UNSPECIFIED: SignatureScheme.ValueType  # 0
+"""Refused: the scheme must be chosen."""
+SIGNATURE_SCHEME_HMAC: SignatureScheme.ValueType  # 1
+"""HMAC of `signed` with a shared key."""
+SIGNATURE_SCHEME_STANDARD_WEBHOOKS: SignatureScheme.ValueType  # 2
+"""Standard Webhooks, with headers of `webhook-` or `svix-`."""
+SIGNATURE_SCHEME_ECDSA: SignatureScheme.ValueType  # 3
+"""ECDSA of `signed`, checked with a public key."""
+SIGNATURE_SCHEME_RSA: SignatureScheme.ValueType  # 4
+"""RSA (PKCS 1, version 1.5) of `signed`, checked with a public key."""
+SIGNATURE_SCHEME_MANDRILL: SignatureScheme.ValueType  # 5
+"""HMAC of the URL and the sorted fields of the form, as Mandrill signs."""
+SIGNATURE_SCHEME_UNISENDER: SignatureScheme.ValueType  # 6
+"""Digest within the body, as Unisender Go signs."""
+SIGNATURE_SCHEME_SNS: SignatureScheme.ValueType  # 7
+"""Amazon SNS, with an X.509 certificate; its subscription is confirmed."""
+SIGNATURE_SCHEME_BASIC: SignatureScheme.ValueType  # 8
+"""HTTP Basic authentication with one of the secrets, `name:password`."""
+SIGNATURE_SCHEME_HEADER_TOKEN: SignatureScheme.ValueType  # 9
+"""A token in a header."""
+Global___SignatureScheme: _TypeAlias = SignatureScheme  # noqa: Y015
+
+class _SignatureDigest:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SignatureDigestEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignatureDigest.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGNATURE_DIGEST_UNSPECIFIED: _SignatureDigest.ValueType  # 0
+    """Not said: SHA256."""
+    SIGNATURE_DIGEST_SHA1: _SignatureDigest.ValueType  # 1
+    """SHA-1."""
+    SIGNATURE_DIGEST_SHA256: _SignatureDigest.ValueType  # 2
+    """SHA-256."""
+    SIGNATURE_DIGEST_SHA512: _SignatureDigest.ValueType  # 3
+    """SHA-512."""
+
+class SignatureDigest(_SignatureDigest, metaclass=_SignatureDigestEnumTypeWrapper):
+    """SignatureDigest is the digest that a signature is made of."""
+
+SIGNATURE_DIGEST_UNSPECIFIED: SignatureDigest.ValueType  # 0
+"""Not said: SHA256."""
+SIGNATURE_DIGEST_SHA1: SignatureDigest.ValueType  # 1
+"""SHA-1."""
+SIGNATURE_DIGEST_SHA256: SignatureDigest.ValueType  # 2
+"""SHA-256."""
+SIGNATURE_DIGEST_SHA512: SignatureDigest.ValueType  # 3
+"""SHA-512."""
+Global___SignatureDigest: _TypeAlias = SignatureDigest  # noqa: Y015
+
+class _SignatureEncoding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SignatureEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignatureEncoding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGNATURE_ENCODING_UNSPECIFIED: _SignatureEncoding.ValueType  # 0
+    """Not said: HEX."""
+    SIGNATURE_ENCODING_HEX: _SignatureEncoding.ValueType  # 1
+    """Hexadecimal, in either case."""
+    SIGNATURE_ENCODING_BASE64: _SignatureEncoding.ValueType  # 2
+    """Base64."""
+
+class SignatureEncoding(_SignatureEncoding, metaclass=_SignatureEncodingEnumTypeWrapper):
+    """SignatureEncoding is how the bytes of a signature are written."""
+
+SIGNATURE_ENCODING_UNSPECIFIED: SignatureEncoding.ValueType  # 0
+"""Not said: HEX."""
+SIGNATURE_ENCODING_HEX: SignatureEncoding.ValueType  # 1
+"""Hexadecimal, in either case."""
+SIGNATURE_ENCODING_BASE64: SignatureEncoding.ValueType  # 2
+"""Base64."""
+Global___SignatureEncoding: _TypeAlias = SignatureEncoding  # noqa: Y015
+
 class _CircuitState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -121,11 +509,18 @@ Global___CircuitState: _TypeAlias = CircuitState  # noqa: Y015
 class Provider(_message.Message):
     """Provider is the configuration of one ESP.
 
-    Header values, query parameter values and the JSON template may hold
-    placeholders: `$$` and a name of `[A-Za-z_][A-Za-z0-9_]*`. System
-    placeholders are To, Subject, FromName, FromAddress, HTML, MessageID, cc,
-    bcc, ReplyToAddress, Plaintext, AMPHTML and CampaignID; any other name is a
-    custom one, whose value the campaign or the recipient gives.
+    Header values, query parameter values, the path and the query of
+    http_endpoint and the JSON template may hold placeholders: `$$` and a name of
+    `[A-Za-z_][A-Za-z0-9_]*`. System placeholders are To, Subject, FromName,
+    FromAddress, HTML, MessageID, cc, bcc, ReplyToAddress, Plaintext, AMPHTML and
+    CampaignID; any other name is a custom one, whose value the campaign or the
+    recipient gives. `$$secret.NAME` is one of `secrets`.
+
+    A suffix says how a value is written: `$$To.mailbox`, `$$FromAddress.mailbox`
+    and `$$ReplyToAddress.mailbox` with the display name, quoted as RFC 5322 wants
+    it; `$$To.name` the recipient's display name; `$$X.text` as text where it is
+    the whole of a string; `$$X.json` its JSON as text; `$$X.base64`;
+    `$$X.urlencode`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -149,6 +544,12 @@ class Provider(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    SECRETS_FIELD_NUMBER: _builtins.int
+    BODY_ENCODING_FIELD_NUMBER: _builtins.int
+    EMPTY_VALUES_FIELD_NUMBER: _builtins.int
+    STORED_TEMPLATE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     nickname: _builtins.str
     """The provider's id: `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`, unique without
     regard to case. Required.
@@ -165,7 +566,8 @@ class Provider(_message.Message):
     http_endpoint: _builtins.str
     """The ESP's URL, at most 8,192 characters: `http://` or `https://`, a host,
     no credentials and no fragment. It may have a query of its own. Required.
-    Placeholders are not replaced in it.
+    Its path and its query may hold placeholders, whose values are
+    percent-encoded; scheme, host and port may not.
     """
     parameters: _builtins.str
     """POST: the template of the body, JSON as text, at most 1 MiB. Required with
@@ -173,11 +575,16 @@ class Provider(_message.Message):
     accepted; what is sent is strict JSON. A syntax error is answered with its
     line and column.
 
-    The template (body or headers) must hold `$$To`, `$$Subject`, `$$FromName`,
-    `$$FromAddress` and `$$HTML`; with `batch`, only the batch array and the
-    headers count. With GET, headers and query must hold the same but for
-    `$$HTML`. `$$HTML`, `$$Plaintext` and `$$AMPHTML` are refused in headers
-    and query.
+    The template (body, headers, query or endpoint) must hold `$$To`,
+    `$$Subject`, `$$FromName`, `$$FromAddress` and `$$HTML`; with `batch`, of the
+    body only the batch array counts, unless `batch.group` is set. With GET,
+    headers and query must hold the same but for `$$HTML`. `$$HTML`,
+    `$$Plaintext` and `$$AMPHTML` are refused in headers, query and endpoint.
+
+    An element of an array that names `$$cc` or `$$bcc` is repeated for each of
+    its addresses. `{"$json": X}` is the JSON of X as a string. `{"$each": X}`,
+    the only element of an array, or `{"$each": {"key": X}}` as an object, is
+    repeated for each message of a batch and may stand at several places.
     """
     default_from_name: _builtins.str
     """Sender's display name where a campaign gives none. At most 998 characters
@@ -192,6 +599,16 @@ class Provider(_message.Message):
     etag that was read, so that a change made meanwhile is not overwritten;
     empty: whatever is stored is replaced.
     """
+    body_encoding: Global___BodyEncoding.ValueType
+    """What the template's JSON is sent as. Unspecified: JSON."""
+    empty_values: Global___EmptyValues.ValueType
+    """What becomes of a value in the body that is a placeholder without content.
+    Unspecified: BLANK.
+    """
+    stored_template: _builtins.bool
+    """Whether the ESP has subject and content already (a template that is stored
+    there), so that the template need hold neither `$$Subject` nor `$$HTML`.
+    """
     @_builtins.property
     def authentication(self) -> Global___Authentication:
         """How the requests authenticate. Absent: not at all."""
@@ -200,15 +617,15 @@ class Provider(_message.Message):
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Header]:
         """Headers of every request, at most 100, in this order. No two may have the
         same name. `Host`, `Content-Length`, `Transfer-Encoding` and `Connection`
-        are refused, and so is `Authorization` together with Basic authentication.
-        With POST, `Content-Type: application/json` is sent where none is given.
+        are refused, and so is `Authorization` together with an authentication. With
+        POST, the Content-Type of body_encoding is sent where none is given; with
+        MULTIPART, one that is given is refused.
         """
 
     @_builtins.property
     def query_parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryParameter]:
-        """GET: parameters that are percent-encoded and appended to the endpoint's own
+        """Parameters that are percent-encoded and appended to the endpoint's own
         query, at most 100, in this order. A name may stand there several times.
-        Refused with POST.
         """
 
     @_builtins.property
@@ -245,6 +662,22 @@ class Provider(_message.Message):
     def status(self) -> Global___ProviderStatus:
         """What the provider is doing now. Output only; ignored in ConfigureProvider."""
 
+    @_builtins.property
+    def secrets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Secret]:
+        """Values that are the same for all messages and stand in the templates as
+        `$$secret.NAME`, at most 50. Each that is named there must be here.
+        """
+
+    @_builtins.property
+    def answer(self) -> Global___AnswerMapping:
+        """How the ESP's answers are read. Absent: by their status alone."""
+
+    @_builtins.property
+    def webhook(self) -> Global___WebhookMapping:
+        """How the ESP's own webhook is read. Absent: the callback URL takes version
+        v2 of the generic format and nothing else.
+        """
+
     def __init__(
         self,
         *,
@@ -267,14 +700,57 @@ class Provider(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         status: Global___ProviderStatus | None = ...,
+        secrets: _abc.Iterable[Global___Secret] | None = ...,
+        body_encoding: Global___BodyEncoding.ValueType = ...,
+        empty_values: Global___EmptyValues.ValueType = ...,
+        stored_template: _builtins.bool = ...,
+        answer: Global___AnswerMapping | None = ...,
+        webhook: Global___WebhookMapping | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "batch", b"batch", "create_time", b"create_time", "idempotency_key", b"idempotency_key", "limits", b"limits", "preference_center", b"preference_center", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "authentication", b"authentication", "batch", b"batch", "create_time", b"create_time", "idempotency_key", b"idempotency_key", "limits", b"limits", "preference_center", b"preference_center", "status", b"status", "update_time", b"update_time", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "batch", b"batch", "callback_url", b"callback_url", "create_time", b"create_time", "default_from_address", b"default_from_address", "default_from_name", b"default_from_name", "default_reply_to_address", b"default_reply_to_address", "etag", b"etag", "headers", b"headers", "http_endpoint", b"http_endpoint", "idempotency_key", b"idempotency_key", "limits", b"limits", "nickname", b"nickname", "parameters", b"parameters", "preference_center", b"preference_center", "query_parameters", b"query_parameters", "request_type", b"request_type", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "authentication", b"authentication", "batch", b"batch", "body_encoding", b"body_encoding", "callback_url", b"callback_url", "create_time", b"create_time", "default_from_address", b"default_from_address", "default_from_name", b"default_from_name", "default_reply_to_address", b"default_reply_to_address", "empty_values", b"empty_values", "etag", b"etag", "headers", b"headers", "http_endpoint", b"http_endpoint", "idempotency_key", b"idempotency_key", "limits", b"limits", "nickname", b"nickname", "parameters", b"parameters", "preference_center", b"preference_center", "query_parameters", b"query_parameters", "request_type", b"request_type", "secrets", b"secrets", "status", b"status", "stored_template", b"stored_template", "update_time", b"update_time", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
+
+@_typing.final
+class Secret(_message.Message):
+    """Secret is a value that the templates name and that is never shown again:
+    `***` stands for it in previews and test emails.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    VALUE_SET_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The NAME of `$$secret.NAME`: `[A-Za-z_][A-Za-z0-9_]{0,62}`, of which no two
+    are the same. Required.
+    """
+    value: _builtins.str
+    """Value, 4 to 8,192 characters. Input only. Empty: the stored value of the
+    secret of this name stays; refused where none is stored, and where
+    http_endpoint goes to another scheme, host or port than the stored one.
+    """
+    value_set: _builtins.bool
+    """Whether a value is stored. Output only; ignored in ConfigureProvider."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        value_set: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value", "value_set", b"value_set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Secret: _TypeAlias = Secret  # noqa: Y015
 
 @_typing.final
 class Authentication(_message.Message):
@@ -286,6 +762,7 @@ class Authentication(_message.Message):
 
     NONE_FIELD_NUMBER: _builtins.int
     BASIC_FIELD_NUMBER: _builtins.int
+    AWS_SIGNATURE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def none(self) -> Global___NoAuthentication:
         """No authentication."""
@@ -294,17 +771,22 @@ class Authentication(_message.Message):
     def basic(self) -> Global___BasicAuthentication:
         """HTTP Basic authentication."""
 
+    @_builtins.property
+    def aws_signature(self) -> Global___AwsSignature:
+        """AWS Signature Version 4."""
+
     def __init__(
         self,
         *,
         none: Global___NoAuthentication | None = ...,
         basic: Global___BasicAuthentication | None = ...,
+        aws_signature: Global___AwsSignature | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["basic", b"basic", "method", b"method", "none", b"none"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aws_signature", b"aws_signature", "basic", b"basic", "method", b"method", "none", b"none"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basic", b"basic", "method", b"method", "none", b"none"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aws_signature", b"aws_signature", "basic", b"basic", "method", b"method", "none", b"none"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["none", "basic"]  # noqa: Y015
+    _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["none", "basic", "aws_signature"]  # noqa: Y015
     _WhichOneofArgType_method: _TypeAlias = _typing.Literal["method", b"method"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_method) -> _WhichOneofReturnType_method | None: ...
 
@@ -363,6 +845,53 @@ class BasicAuthentication(_message.Message):
 Global___BasicAuthentication: _TypeAlias = BasicAuthentication  # noqa: Y015
 
 @_typing.final
+class AwsSignature(_message.Message):
+    """AwsSignature signs every request with AWS Signature Version 4, when it is
+    sent and over all of its headers. `Authorization`, `X-Amz-Date`,
+    `X-Amz-Content-Sha256` and `X-Amz-Security-Token` are refused among
+    `headers`; temporary keys, which need the last, are not taken.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    ACCESS_KEY_ID_FIELD_NUMBER: _builtins.int
+    SECRET_ACCESS_KEY_FIELD_NUMBER: _builtins.int
+    SECRET_ACCESS_KEY_SET_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Region of the endpoint, such as `eu-west-1`, 1 to 64 characters. Required."""
+    service: _builtins.str
+    """The service's name for signing, such as `ses`, 1 to 64 characters. Required."""
+    access_key_id: _builtins.str
+    """Id of the access key, 1 to 128 letters and digits. Required."""
+    secret_access_key: _builtins.str
+    """The secret access key, at most 1,024 characters. Input only. Empty: the
+    stored one stays; refused where none is stored, and where http_endpoint
+    goes to another scheme, host or port than the stored one.
+    """
+    secret_access_key_set: _builtins.bool
+    """Whether a secret access key is stored. Output only; ignored in
+    ConfigureProvider.
+    """
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        service: _builtins.str = ...,
+        access_key_id: _builtins.str = ...,
+        secret_access_key: _builtins.str = ...,
+        secret_access_key_set: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key_id", b"access_key_id", "region", b"region", "secret_access_key", b"secret_access_key", "secret_access_key_set", b"secret_access_key_set", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AwsSignature: _TypeAlias = AwsSignature  # noqa: Y015
+
+@_typing.final
 class Header(_message.Message):
     """Header is one header of a provider's requests."""
 
@@ -412,7 +941,7 @@ Global___Header: _TypeAlias = Header  # noqa: Y015
 
 @_typing.final
 class QueryParameter(_message.Message):
-    """QueryParameter is one parameter in the query of a GET request."""
+    """QueryParameter is one parameter in the query of a request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -442,13 +971,16 @@ Global___QueryParameter: _TypeAlias = QueryParameter  # noqa: Y015
 class Batch(_message.Message):
     """Batch lets one request carry several messages: the outermost JSON array of
     the template whose element holds `$$To` gets one element for each message.
-    There must be exactly one such array. Outside of it nothing is replaced.
+    There must be exactly one such array, unless the template says with `$each`
+    where the messages go. Outside of them nothing is replaced without `group`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MAX_MESSAGES_FIELD_NUMBER: _builtins.int
     MAX_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_ADDRESSES_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     max_messages: _builtins.int
     """Most messages in one request, 1 to 1,000. Required."""
     max_bytes: _builtins.int
@@ -456,18 +988,34 @@ class Batch(_message.Message):
     rather than grow beyond it; a message that exceeds it alone is rejected.
     Absent: no limit.
     """
+    max_addresses: _builtins.int
+    """Most addresses in one request, recipients, cc and bcc of all its messages
+    counted, 1 to 100,000. A message that exceeds it alone is rejected. Absent:
+    no limit.
+    """
+    group: _builtins.bool
+    """Whether placeholders outside of the messages are replaced as well. Messages
+    then share a request only where all values there are equal.
+    """
     def __init__(
         self,
         *,
         max_messages: _builtins.int = ...,
         max_bytes: _builtins.int | None = ...,
+        max_addresses: _builtins.int | None = ...,
+        group: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "max_bytes", b"max_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_addresses", b"_max_addresses", "_max_bytes", b"_max_bytes", "max_addresses", b"max_addresses", "max_bytes", b"max_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "max_bytes", b"max_bytes", "max_messages", b"max_messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_addresses", b"_max_addresses", "_max_bytes", b"_max_bytes", "group", b"group", "max_addresses", b"max_addresses", "max_bytes", b"max_bytes", "max_messages", b"max_messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_addresses: _TypeAlias = _typing.Literal["max_addresses"]  # noqa: Y015
+    _WhichOneofArgType__max_addresses: _TypeAlias = _typing.Literal["_max_addresses", b"_max_addresses"]  # noqa: Y015
     _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]  # noqa: Y015
     _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_addresses) -> _WhichOneofReturnType__max_addresses | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes) -> _WhichOneofReturnType__max_bytes | None: ...
 
 Global___Batch: _TypeAlias = Batch  # noqa: Y015
@@ -608,6 +1156,517 @@ class IdempotencyKey(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IdempotencyKey: _TypeAlias = IdempotencyKey  # noqa: Y015
+
+@_typing.final
+class AnswerMapping(_message.Message):
+    """AnswerMapping is how an ESP's answers are read. Expressions are JMESPath, at
+    most 2,000 characters each; empty: none. They see
+    `{status, headers, body, text}`: the status as a number, an object of the
+    headers by their names in lower case, the body as JSON (null where it is
+    none), and the body as text. Beside the language's own there are the functions
+    parse_json(text), addr_spec(text), lower(text), header(list, name),
+    split(text, separator), strip(text, characters) and text(any).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
+    success: _builtins.str
+    """Must be true of an answer of 2xx, or its messages were refused. Empty: all
+    of them are accepted. Where it is not true and the body is not JSON, nothing
+    is known of the messages: they become UNKNOWN, and are not sent again.
+    """
+    message_id: _builtins.str
+    """Where the ESP's own id of all messages of the request stands."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___AnswerRule]:
+        """What answers mean, at most 50. The first that fits counts; they come before
+        `success` and before what a status means otherwise.
+        """
+
+    @_builtins.property
+    def items(self) -> Global___AnswerItems:
+        """The parts of an answer that speak of single messages. Absent: an answer
+        speaks of all its messages alike.
+        """
+
+    @_builtins.property
+    def waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitHint]:
+        """Where an answer says how long to wait before the next attempt, at most 10;
+        the first that says something counts, and after them `Retry-After`.
+        """
+
+    def __init__(
+        self,
+        *,
+        success: _builtins.str = ...,
+        rules: _abc.Iterable[Global___AnswerRule] | None = ...,
+        message_id: _builtins.str = ...,
+        items: Global___AnswerItems | None = ...,
+        waits: _abc.Iterable[Global___WaitHint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "message_id", b"message_id", "rules", b"rules", "success", b"success", "waits", b"waits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerMapping: _TypeAlias = AnswerMapping  # noqa: Y015
+
+@_typing.final
+class AnswerRule(_message.Message):
+    """AnswerRule is what an answer with one of `statuses` means if `when` is true."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUSES_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    when: _builtins.str
+    """Must be true of the answer. Empty: it is."""
+    outcome: Global___AnswerOutcome.ValueType
+    """What it means. Required."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """HTTP statuses, 100 to 599, at most 100. Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        statuses: _abc.Iterable[_builtins.int] | None = ...,
+        when: _builtins.str = ...,
+        outcome: Global___AnswerOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "statuses", b"statuses", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerRule: _TypeAlias = AnswerRule  # noqa: Y015
+
+@_typing.final
+class AnswerItems(_message.Message):
+    """AnswerItems are the parts of an answer that speak of single messages. They are
+    read with a status of 2xx and with those of `also_statuses`. The expressions
+    but for `list` see of each part `item` (the part), `key` (its key where they
+    are keyed) and `index` (from 0) as well.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    ALIGNMENT_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    UNLISTED_FIELD_NUMBER: _builtins.int
+    ALSO_STATUSES_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    """Where the parts stand: a list, or with KEY an object. Required."""
+    alignment: Global___Alignment.ValueType
+    """How a part finds its message. Unspecified: INDEX."""
+    address: _builtins.str
+    """ADDRESS: the address that a part speaks of. Required there; with KEY and
+    without it the key is the address. Refused with INDEX.
+    """
+    accepted: _builtins.str
+    """Whether the ESP took the message. Empty: each message that a part speaks of
+    was taken.
+    """
+    retry: _builtins.str
+    """Whether a message that was not taken may be later. Empty: it may not.
+    Refused without `accepted`.
+    """
+    id: _builtins.str
+    """The ESP's own id of the message."""
+    reason: _builtins.str
+    """Why the message was refused. Refused without `accepted`."""
+    unlisted: Global___AnswerOutcome.ValueType
+    """What became of messages that no part speaks of: ACCEPTED, RETRY or REFUSED.
+    Unspecified: ACCEPTED. With a status other than 2xx ACCEPTED is RETRY.
+    """
+    @_builtins.property
+    def also_statuses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Further statuses with which the parts are read, 300 to 599, at most 100.
+        They need `accepted`.
+        """
+
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        alignment: Global___Alignment.ValueType = ...,
+        address: _builtins.str = ...,
+        accepted: _builtins.str = ...,
+        retry: _builtins.str = ...,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        unlisted: Global___AnswerOutcome.ValueType = ...,
+        also_statuses: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "address", b"address", "alignment", b"alignment", "also_statuses", b"also_statuses", "id", b"id", "list", b"list", "reason", b"reason", "retry", b"retry", "unlisted", b"unlisted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerItems: _TypeAlias = AnswerItems  # noqa: Y015
+
+@_typing.final
+class WaitHint(_message.Message):
+    """WaitHint is where an answer says how long to wait."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    at: _builtins.str
+    """Expression of the answer. Required."""
+    unit: Global___WaitUnit.ValueType
+    """What stands there. Unspecified: SECONDS."""
+    def __init__(
+        self,
+        *,
+        at: _builtins.str = ...,
+        unit: Global___WaitUnit.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitHint: _TypeAlias = WaitHint  # noqa: Y015
+
+@_typing.final
+class WebhookMapping(_message.Message):
+    """WebhookMapping is how an ESP's webhook is read and trusted. Its requests come
+    to callback_url. Expressions are JMESPath as in AnswerMapping, at most 2,000
+    characters each; empty: none. They see
+    `{method, headers, query, form, body}`: headers, query and form as objects of
+    texts (names of headers in lower case), the body as JSON or null. Those of a
+    single event see `event` and `recipient` as well.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    SKIP_REQUEST_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    FAN_OUT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    META_FIELD_NUMBER: _builtins.int
+    ESP_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_UNIT_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    DEDUPE_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    KEEP_RAW_FIELD_NUMBER: _builtins.int
+    format: Global___WebhookFormat.ValueType
+    """How the body is read. Unspecified: JSON."""
+    events: _builtins.str
+    """The events of a request: a list, or one event. Empty: `body`."""
+    skip_request: _builtins.str
+    """Whether a whole request is passed over."""
+    skip: _builtins.str
+    """Whether an event is passed over."""
+    fan_out: _builtins.str
+    """A list in an event, of each entry of which the event is told once, as
+    `recipient`.
+    """
+    type: _builtins.str
+    """The ESP's type of an event, as text. Required."""
+    email: _builtins.str
+    """The address that an event speaks of."""
+    meta: _builtins.str
+    """The `$$MessageID` that the request to the ESP held. One of `meta` and
+    `esp_message_id` is required.
+    """
+    esp_message_id: _builtins.str
+    """The ESP's own id of the message, which names it where `meta` gives nothing.
+    Together with `email` where the ESP gives one id to several messages. Alone
+    it needs `answer.message_id` or `answer.items.id`.
+    """
+    timestamp: _builtins.str
+    """When it happened. Empty: when it came."""
+    timestamp_unit: Global___TimestampUnit.ValueType
+    """What `timestamp` gives. Unspecified: SECONDS."""
+    description: _builtins.str
+    """What the ESP says of it to people, such as why a message bounced."""
+    link: _builtins.str
+    """The link that was clicked."""
+    dedupe: _builtins.str
+    """What is the same for two events that are one. Empty: they are one if all
+    that they say is the same.
+    """
+    @_builtins.property
+    def types(self) -> _containers.RepeatedCompositeFieldContainer[Global___TypeRule]:
+        """What the ESP's types are to the service, 1 to 200. The first that fits
+        counts; what none fits is UNKNOWN, which is kept and changes nothing.
+        """
+
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signature]:
+        """How requests are signed, at most 10. All must hold. None: whoever knows the
+        callback URL is believed.
+        """
+
+    @_builtins.property
+    def answers(self) -> Global___WebhookAnswers:
+        """With which statuses the ESP is answered. Absent: the defaults."""
+
+    @_builtins.property
+    def keep_raw(self) -> _duration_pb2.Duration:
+        """How long requests are kept as they came, for ReplayCallbacks: 0 s (not at
+        all) to 90 days. Absent: 7 days.
+        """
+
+    def __init__(
+        self,
+        *,
+        format: Global___WebhookFormat.ValueType = ...,
+        events: _builtins.str = ...,
+        skip_request: _builtins.str = ...,
+        skip: _builtins.str = ...,
+        fan_out: _builtins.str = ...,
+        type: _builtins.str = ...,
+        types: _abc.Iterable[Global___TypeRule] | None = ...,
+        email: _builtins.str = ...,
+        meta: _builtins.str = ...,
+        esp_message_id: _builtins.str = ...,
+        timestamp: _builtins.str = ...,
+        timestamp_unit: Global___TimestampUnit.ValueType = ...,
+        description: _builtins.str = ...,
+        link: _builtins.str = ...,
+        dedupe: _builtins.str = ...,
+        signatures: _abc.Iterable[Global___Signature] | None = ...,
+        answers: Global___WebhookAnswers | None = ...,
+        keep_raw: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_keep_raw", b"_keep_raw", "answers", b"answers", "keep_raw", b"keep_raw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keep_raw", b"_keep_raw", "answers", b"answers", "dedupe", b"dedupe", "description", b"description", "email", b"email", "esp_message_id", b"esp_message_id", "events", b"events", "fan_out", b"fan_out", "format", b"format", "keep_raw", b"keep_raw", "link", b"link", "meta", b"meta", "signatures", b"signatures", "skip", b"skip", "skip_request", b"skip_request", "timestamp", b"timestamp", "timestamp_unit", b"timestamp_unit", "type", b"type", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__keep_raw: _TypeAlias = _typing.Literal["keep_raw"]  # noqa: Y015
+    _WhichOneofArgType__keep_raw: _TypeAlias = _typing.Literal["_keep_raw", b"_keep_raw"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_raw) -> _WhichOneofReturnType__keep_raw | None: ...
+
+Global___WebhookMapping: _TypeAlias = WebhookMapping  # noqa: Y015
+
+@_typing.final
+class TypeRule(_message.Message):
+    """TypeRule says what some of the ESP's types are to the service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATTERN_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    pattern: _builtins.str
+    """The ESP's type, in which `*` stands for any text and `?` for one character;
+    at most 256 characters. Required.
+    """
+    type: Global___WebhookType.ValueType
+    """What it is. Required."""
+    def __init__(
+        self,
+        *,
+        pattern: _builtins.str = ...,
+        type: Global___WebhookType.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pattern", b"pattern", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TypeRule: _TypeAlias = TypeRule  # noqa: Y015
+
+@_typing.final
+class Signature(_message.Message):
+    """Signature is how a webhook proves who sent it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    SECRETS_FIELD_NUMBER: _builtins.int
+    SECRETS_SET_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ENCODING_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    SEPARATOR_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_HOSTS_FIELD_NUMBER: _builtins.int
+    TOPICS_FIELD_NUMBER: _builtins.int
+    scheme: Global___SignatureScheme.ValueType
+    """The scheme. Required."""
+    secrets_set: _builtins.int
+    """How many secrets are stored. Output only; ignored in ConfigureProvider."""
+    digest: Global___SignatureDigest.ValueType
+    """Digest of HMAC, ECDSA and RSA. Unspecified: SHA256."""
+    encoding: Global___SignatureEncoding.ValueType
+    """How a signature of HMAC is written. Unspecified: HEX."""
+    signature: _builtins.str
+    """Where the signature stands, as an expression of the request."""
+    prefix: _builtins.str
+    """What stands before the signature and is no part of it (`sha256=`)."""
+    separator: _builtins.str
+    """What stands between several signatures, of which one must hold."""
+    timestamp: _builtins.str
+    """Where the time of signing stands, in epoch seconds."""
+    nonce: _builtins.str
+    """Where a text stands that no two requests share: a request whose text came
+    before is believed and not read again.
+    """
+    header: _builtins.str
+    """Name of the header in which the signature or the token stands."""
+    url: _builtins.str
+    """MANDRILL: the URL that is signed. Empty: callback_url with the query of the
+    request.
+    """
+    @_builtins.property
+    def secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of HMAC, `whsec_` keys, public keys in PEM or base64, tokens, or
+        `name:password`: 1 to 10 (SNS: none), each at most 8,192 characters. What
+        one of them signed is believed, so that they can be rotated. Input only.
+        Empty: the stored ones of the signature of this scheme stay (of several of
+        one scheme, in their order); refused where none are stored. Whoever gives
+        one gives all.
+        """
+
+    @_builtins.property
+    def signed(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignaturePart]:
+        """What is signed, in this order, at most 20 parts. Empty: the text at
+        `timestamp`, if there is one, and the body.
+        """
+
+    @_builtins.property
+    def tolerance(self) -> _duration_pb2.Duration:
+        """How far `timestamp` may be from now, either way: above 0 s, at most a day.
+        Absent: 300 s.
+        """
+
+    @_builtins.property
+    def certificate_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SNS: hosts that certificates may come from, at most 100, each perhaps with a
+        port. Empty: those of Amazon SNS.
+        """
+
+    @_builtins.property
+    def topics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SNS: ARNs of the topics that are believed, at most 100. Required there."""
+
+    def __init__(
+        self,
+        *,
+        scheme: Global___SignatureScheme.ValueType = ...,
+        secrets: _abc.Iterable[_builtins.str] | None = ...,
+        secrets_set: _builtins.int = ...,
+        digest: Global___SignatureDigest.ValueType = ...,
+        encoding: Global___SignatureEncoding.ValueType = ...,
+        signed: _abc.Iterable[Global___SignaturePart] | None = ...,
+        signature: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+        separator: _builtins.str = ...,
+        timestamp: _builtins.str = ...,
+        nonce: _builtins.str = ...,
+        tolerance: _duration_pb2.Duration | None = ...,
+        header: _builtins.str = ...,
+        url: _builtins.str = ...,
+        certificate_hosts: _abc.Iterable[_builtins.str] | None = ...,
+        topics: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tolerance", b"tolerance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_hosts", b"certificate_hosts", "digest", b"digest", "encoding", b"encoding", "header", b"header", "nonce", b"nonce", "prefix", b"prefix", "scheme", b"scheme", "secrets", b"secrets", "secrets_set", b"secrets_set", "separator", b"separator", "signature", b"signature", "signed", b"signed", "timestamp", b"timestamp", "tolerance", b"tolerance", "topics", b"topics", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Signature: _TypeAlias = Signature  # noqa: Y015
+
+@_typing.final
+class SignaturePart(_message.Message):
+    """SignaturePart is a piece of what is signed: one of its fields is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LITERAL_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    literal: _builtins.str
+    """The text itself."""
+    body: _builtins.bool
+    """Whether it is the body, byte for byte."""
+    at: _builtins.str
+    """Expression of the request, whose text it is."""
+    def __init__(
+        self,
+        *,
+        literal: _builtins.str = ...,
+        body: _builtins.bool = ...,
+        at: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "body", b"body", "literal", b"literal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignaturePart: _TypeAlias = SignaturePart  # noqa: Y015
+
+@_typing.final
+class WebhookAnswers(_message.Message):
+    """WebhookAnswers are the HTTP statuses that an ESP is answered: which of them
+    stops its retries, and which makes it retry, differs.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESS_FIELD_NUMBER: _builtins.int
+    BAD_SIGNATURE_FIELD_NUMBER: _builtins.int
+    MALFORMED_FIELD_NUMBER: _builtins.int
+    OVERLOADED_FIELD_NUMBER: _builtins.int
+    success: _builtins.int
+    """Everything is stored: 200 to 299. Absent: 200."""
+    bad_signature: _builtins.int
+    """A signature does not hold: 400 to 499. Absent: 401."""
+    malformed: _builtins.int
+    """The request cannot be read: 200 to 299 or 400 to 599. Absent: 400."""
+    overloaded: _builtins.int
+    """Nothing could be stored now: 400 to 599. Absent: 503."""
+    def __init__(
+        self,
+        *,
+        success: _builtins.int = ...,
+        bad_signature: _builtins.int = ...,
+        malformed: _builtins.int = ...,
+        overloaded: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bad_signature", b"bad_signature", "malformed", b"malformed", "overloaded", b"overloaded", "success", b"success"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookAnswers: _TypeAlias = WebhookAnswers  # noqa: Y015
 
 @_typing.final
 class ProviderStatus(_message.Message):
@@ -835,6 +1894,169 @@ class ListProvidersResponse(_message.Message):
 Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
 
 @_typing.final
+class ListProviderPresetsRequest(_message.Message):
+    """ListProviderPresetsRequest is the request of ListProviderPresets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProviderPresetsRequest: _TypeAlias = ListProviderPresetsRequest  # noqa: Y015
+
+@_typing.final
+class ListProviderPresetsResponse(_message.Message):
+    """ListProviderPresetsResponse is the answer of ListProviderPresets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderPreset]:
+        """All presets."""
+
+    def __init__(
+        self,
+        *,
+        presets: _abc.Iterable[Global___ProviderPreset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["presets", b"presets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProviderPresetsResponse: _TypeAlias = ListProviderPresetsResponse  # noqa: Y015
+
+@_typing.final
+class ProviderPreset(_message.Message):
+    """ProviderPreset is the configuration of a known ESP with settings left open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    UNVERIFIED_FIELD_NUMBER: _builtins.int
+    PROVIDER_FILE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, such as `sendgrid`."""
+    title: _builtins.str
+    """Name of the ESP and of its API, for people."""
+    provider_file: _builtins.str
+    """The provider as YAML, with the names of the fields of Provider. `@@name@@`
+    stands for a setting, escaped as in a JSON string, and `@@?name@@` for
+    nothing; a line with a setting that has no value is to be left out. Where a
+    secret goes, `${VARIABLE}` may be put and the secret into the field itself.
+    """
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PresetSetting]:
+        """What must or may be set."""
+
+    @_builtins.property
+    def verified(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifiedFact]:
+        """What the preset relies on and where it is told. Nothing was tried on the
+        ESP itself.
+        """
+
+    @_builtins.property
+    def unverified(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the preset relies on, or leaves out, without its being verified."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        settings: _abc.Iterable[Global___PresetSetting] | None = ...,
+        verified: _abc.Iterable[Global___VerifiedFact] | None = ...,
+        unverified: _abc.Iterable[_builtins.str] | None = ...,
+        provider_file: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "provider_file", b"provider_file", "settings", b"settings", "title", b"title", "unverified", b"unverified", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderPreset: _TypeAlias = ProviderPreset  # noqa: Y015
+
+@_typing.final
+class PresetSetting(_message.Message):
+    """PresetSetting is what differs between two accounts at the same ESP."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    VARIABLE_FIELD_NUMBER: _builtins.int
+    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, as in the marks of provider_file."""
+    description: _builtins.str
+    """What it is, as sentences."""
+    variable: _builtins.str
+    """Environment variable from which the command line takes it. Empty: it is no
+    secret.
+    """
+    default_value: _builtins.str
+    """Value where none is given. Absent: there is none."""
+    required: _builtins.bool
+    """Whether it must be given."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        variable: _builtins.str = ...,
+        default_value: _builtins.str | None = ...,
+        required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_value", b"_default_value", "default_value", b"default_value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_value", b"_default_value", "default_value", b"default_value", "description", b"description", "name", b"name", "required", b"required", "variable", b"variable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__default_value: _TypeAlias = _typing.Literal["default_value"]  # noqa: Y015
+    _WhichOneofArgType__default_value: _TypeAlias = _typing.Literal["_default_value", b"_default_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_value) -> _WhichOneofReturnType__default_value | None: ...
+
+Global___PresetSetting: _TypeAlias = PresetSetting  # noqa: Y015
+
+@_typing.final
+class VerifiedFact(_message.Message):
+    """VerifiedFact is a fact and by what it was verified."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    fact: _builtins.str
+    """The fact, as sentences."""
+    by: _builtins.str
+    """What told it."""
+    def __init__(
+        self,
+        *,
+        fact: _builtins.str = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "fact", b"fact"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifiedFact: _TypeAlias = VerifiedFact  # noqa: Y015
+
+@_typing.final
 class DeleteProviderRequest(_message.Message):
     """DeleteProviderRequest is the request of DeleteProvider."""
 
@@ -929,7 +2151,9 @@ class SendTestEmailResponse(_message.Message):
     events.
     """
     accepted: _builtins.bool
-    """Whether the ESP accepted the message: it answered with a status of 2xx."""
+    """Whether the ESP accepted the message, as the provider's `answer` reads what
+    it said: without one, a status of 2xx.
+    """
     @_builtins.property
     def exchange(self) -> Global___HttpExchange:
         """The request that was sent and what came back."""

@@ -50,6 +50,11 @@ class ProviderServiceStub:
                 request_serializer=espalier_dot_v1_dot_provider__pb2.ListProvidersRequest.SerializeToString,
                 response_deserializer=espalier_dot_v1_dot_provider__pb2.ListProvidersResponse.FromString,
                 _registered_method=True)
+        self.ListProviderPresets = channel.unary_unary(
+                '/espalier.v1.ProviderService/ListProviderPresets',
+                request_serializer=espalier_dot_v1_dot_provider__pb2.ListProviderPresetsRequest.SerializeToString,
+                response_deserializer=espalier_dot_v1_dot_provider__pb2.ListProviderPresetsResponse.FromString,
+                _registered_method=True)
         self.DeleteProvider = channel.unary_unary(
                 '/espalier.v1.ProviderService/DeleteProvider',
                 request_serializer=espalier_dot_v1_dot_provider__pb2.DeleteProviderRequest.SerializeToString,
@@ -71,11 +76,13 @@ class ProviderServiceServicer:
         nickname as a whole: what the request leaves out is unset, but for secrets.
         It is atomic: either everything is stored or nothing.
 
-        A secret (BasicAuthentication.password, and Header.value with `secret`)
-        that the request leaves empty stays as it is stored, as long as scheme, host
-        and port of http_endpoint stay too; an omitted port is that of the scheme.
-        With another scheme, host or port every secret must be given again, so that
-        none is sent to a server that it was not meant for.
+        A secret (BasicAuthentication.password, AwsSignature.secret_access_key,
+        Secret.value, and Header.value with `secret`) that the request leaves empty
+        stays as it is stored, as long as scheme, host and port of http_endpoint
+        stay too; an omitted port is that of the scheme. With another scheme, host
+        or port every secret must be given again, so that none is sent to a server
+        that it was not meant for. The secrets of webhook signatures are sent
+        nowhere: left empty, they stay wherever http_endpoint goes.
 
         Whoever changes a provider that they read clears callback_url first, fills
         in what is new and sends the rest back as it came.
@@ -99,6 +106,14 @@ class ProviderServiceServicer:
     def ListProviders(self, request, context):
         """ListProviders reads all providers in pages, ordered by nickname without
         regard to case. Secrets never come back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviderPresets(self, request, context):
+        """ListProviderPresets reads all presets, ordered by name: provider files for
+        known ESPs, of which only a few settings are left open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +162,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListProviders,
                     request_deserializer=espalier_dot_v1_dot_provider__pb2.ListProvidersRequest.FromString,
                     response_serializer=espalier_dot_v1_dot_provider__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'ListProviderPresets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviderPresets,
+                    request_deserializer=espalier_dot_v1_dot_provider__pb2.ListProviderPresetsRequest.FromString,
+                    response_serializer=espalier_dot_v1_dot_provider__pb2.ListProviderPresetsResponse.SerializeToString,
             ),
             'DeleteProvider': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteProvider,
@@ -241,6 +261,33 @@ class ProviderService:
             '/espalier.v1.ProviderService/ListProviders',
             espalier_dot_v1_dot_provider__pb2.ListProvidersRequest.SerializeToString,
             espalier_dot_v1_dot_provider__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviderPresets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/espalier.v1.ProviderService/ListProviderPresets',
+            espalier_dot_v1_dot_provider__pb2.ListProviderPresetsRequest.SerializeToString,
+            espalier_dot_v1_dot_provider__pb2.ListProviderPresetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

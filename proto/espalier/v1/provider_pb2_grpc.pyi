@@ -21,11 +21,13 @@ class ProviderServiceStub:
     nickname as a whole: what the request leaves out is unset, but for secrets.
     It is atomic: either everything is stored or nothing.
 
-    A secret (BasicAuthentication.password, and Header.value with `secret`)
-    that the request leaves empty stays as it is stored, as long as scheme, host
-    and port of http_endpoint stay too; an omitted port is that of the scheme.
-    With another scheme, host or port every secret must be given again, so that
-    none is sent to a server that it was not meant for.
+    A secret (BasicAuthentication.password, AwsSignature.secret_access_key,
+    Secret.value, and Header.value with `secret`) that the request leaves empty
+    stays as it is stored, as long as scheme, host and port of http_endpoint
+    stay too; an omitted port is that of the scheme. With another scheme, host
+    or port every secret must be given again, so that none is sent to a server
+    that it was not meant for. The secrets of webhook signatures are sent
+    nowhere: left empty, they stay wherever http_endpoint goes.
 
     Whoever changes a provider that they read clears callback_url first, fills
     in what is new and sends the rest back as it came.
@@ -41,6 +43,10 @@ class ProviderServiceStub:
     ListProviders: _aio.UnaryUnaryMultiCallable[_provider_pb2.ListProvidersRequest, _provider_pb2.ListProvidersResponse]
     """ListProviders reads all providers in pages, ordered by nickname without
     regard to case. Secrets never come back.
+    """
+    ListProviderPresets: _aio.UnaryUnaryMultiCallable[_provider_pb2.ListProviderPresetsRequest, _provider_pb2.ListProviderPresetsResponse]
+    """ListProviderPresets reads all presets, ordered by name: provider files for
+    known ESPs, of which only a few settings are left open.
     """
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_provider_pb2.DeleteProviderRequest, _provider_pb2.DeleteProviderResponse]
     """DeleteProvider removes a provider, and its nickname is free again. Its
@@ -74,11 +80,13 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         nickname as a whole: what the request leaves out is unset, but for secrets.
         It is atomic: either everything is stored or nothing.
 
-        A secret (BasicAuthentication.password, and Header.value with `secret`)
-        that the request leaves empty stays as it is stored, as long as scheme, host
-        and port of http_endpoint stay too; an omitted port is that of the scheme.
-        With another scheme, host or port every secret must be given again, so that
-        none is sent to a server that it was not meant for.
+        A secret (BasicAuthentication.password, AwsSignature.secret_access_key,
+        Secret.value, and Header.value with `secret`) that the request leaves empty
+        stays as it is stored, as long as scheme, host and port of http_endpoint
+        stay too; an omitted port is that of the scheme. With another scheme, host
+        or port every secret must be given again, so that none is sent to a server
+        that it was not meant for. The secrets of webhook signatures are sent
+        nowhere: left empty, they stay wherever http_endpoint goes.
 
         Whoever changes a provider that they read clears callback_url first, fills
         in what is new and sends the rest back as it came.
@@ -106,6 +114,16 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_provider_pb2.ListProvidersResponse]:
         """ListProviders reads all providers in pages, ordered by nickname without
         regard to case. Secrets never come back.
+        """
+
+    @_abc_1.abstractmethod
+    def ListProviderPresets(
+        self,
+        request: _provider_pb2.ListProviderPresetsRequest,
+        context: _aio.ServicerContext[_provider_pb2.ListProviderPresetsRequest, _abc.Awaitable[_provider_pb2.ListProviderPresetsResponse]],
+    ) -> _abc.Awaitable[_provider_pb2.ListProviderPresetsResponse]:
+        """ListProviderPresets reads all presets, ordered by name: provider files for
+        known ESPs, of which only a few settings are left open.
         """
 
     @_abc_1.abstractmethod
