@@ -91,7 +91,7 @@ def _parse(text: str) -> Node:
         with warnings.catch_warnings():
             # A literal like `bounce`, without quotes, is an old spelling that is in wide use.
             warnings.simplefilter("ignore")
-            return Parser().parse(text).parsed
+            tree: Node = Parser().parse(text).parsed
     except EmptyExpressionError:
         raise BadExpression("is empty") from None
     except IncompleteExpressionError:
@@ -104,6 +104,16 @@ def _parse(text: str) -> Node:
         raise BadExpression("is nested too deeply") from None
     except Exception as error:  # noqa: BLE001 - the parser trips in ways of its own.
         raise BadExpression(f"is not JMESPath ({type(error).__name__})") from None
+    return tree
+
+
+# What takes something out of its first child.
+_TAKES_OUT = frozenset({"subexpression", "index_expression", "projection", "value_projection"})
+
+
+def _looks_into_a_negation(node: Node) -> bool:
+    """`!a.b` is `(!a).b` to JMESPath, which is null whatever there is."""
+    return node["type"] in _TAKES_OUT and node["children"][0]["type"] == "not_expression"
 
 
 def _at(position: int, token: object) -> str:
@@ -120,6 +130,8 @@ def _check(tree: Node) -> int:
         size += 1
         if depth > _MAX_DEPTH:
             raise BadExpression(f"is nested more than {_MAX_DEPTH} levels deep")
+        if _looks_into_a_negation(node):
+            raise BadExpression("has a `!` that takes only the name behind it; write !(a.b)")
         if node["type"] == "function_expression":
             _check_call(node["value"], len(node["children"]))
     return size

@@ -73,6 +73,8 @@ def test_an_expression_finds(text: str, found: Any) -> None:
         ("(" * 900 + "a" + ")" * 900, "deep"),
         ("a" + " || a" * 200, "deep"),
         ("a" * 2001, "2000 are allowed"),
+        ("!a.b", "write !(a.b)"),
+        ("c && !a.b.c", "write !(a.b)"),
         ("`" + "[" * 1900 + "`", "JMESPath"),
     ],
 )

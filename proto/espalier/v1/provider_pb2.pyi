@@ -67,8 +67,9 @@ class _EmptyValuesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EmptyValu
     EMPTY_VALUES_BLANK: _EmptyValues.ValueType  # 1
     """It is sent as `""`."""
     EMPTY_VALUES_OMIT: _EmptyValues.ValueType  # 2
-    """It is left out, and with it each object or array that holds nothing else,
-    up to the message.
+    """It is left out; with it every object in which all placeholders came out
+    empty, whatever else stands there, and every array in which nothing is
+    left. A message is never left out.
     """
     EMPTY_VALUES_NULL: _EmptyValues.ValueType  # 3
     """It is sent as null."""
@@ -83,8 +84,9 @@ EMPTY_VALUES_UNSPECIFIED: EmptyValues.ValueType  # 0
 EMPTY_VALUES_BLANK: EmptyValues.ValueType  # 1
 """It is sent as `""`."""
 EMPTY_VALUES_OMIT: EmptyValues.ValueType  # 2
-"""It is left out, and with it each object or array that holds nothing else,
-up to the message.
+"""It is left out; with it every object in which all placeholders came out
+empty, whatever else stands there, and every array in which nothing is
+left. A message is never left out.
 """
 EMPTY_VALUES_NULL: EmptyValues.ValueType  # 3
 """It is sent as null."""
