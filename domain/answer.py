@@ -20,12 +20,13 @@ from domain.answer_parts import (
     PartReader,
     Scope,
     as_id,
+    compiled,
     is_true,
     optional,
     unlisted_outcome,
 )
 from domain.answer_wait import hinted_seconds
-from domain.expressions import Expression, compile_expression
+from domain.expressions import Expression
 from domain.http import HttpResponse
 from domain.retry import Outcome, classify, retry_after
 
@@ -100,7 +101,7 @@ class _Reader:
         self._rules = [_Rule(rule, optional(rule.when)) for rule in mapping.rules]
         self._message_id = optional(mapping.message_id)
         self._parts = PartReader(mapping.items) if mapping.items else None
-        self._waits = [(compile_expression(wait.at), wait.unit) for wait in mapping.waits]
+        self._waits = [(compiled(wait.at), wait.unit) for wait in mapping.waits]
 
     def read(self, answer: HttpResponse, messages: Sequence[Addressed], now: float) -> Verdict:
         scope, is_garbage = _scope(answer)

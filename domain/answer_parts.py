@@ -8,7 +8,7 @@ import orjson
 
 from domain.address import MAX_BYTES, address_key
 from domain.answer_mapping import Alignment, AnswerItems, AnswerOutcome
-from domain.expressions import Expression, compile_expression, is_false
+from domain.expressions import BadExpression, Expression, compile_expression, is_false
 from domain.retry import Outcome
 
 Scope: TypeAlias = dict[str, Any]
@@ -42,7 +42,7 @@ class PartReader:
 
     def __init__(self, items: AnswerItems) -> None:
         self._items = items
-        self._list = compile_expression(items.list)
+        self._list = compiled(items.list)
         self._address, self._accepted = optional(items.address), optional(items.accepted)
         self._retry, self._id = optional(items.retry), optional(items.id)
         self._reason = optional(items.reason)
@@ -105,8 +105,16 @@ class PartReader:
         return Part(ordinal, Outcome.RETRY if may_later else Outcome.REFUSED, esp_id, reason)
 
 
+def compiled(text: str) -> Expression:
+    """What is no expression finds nothing: an earlier version may have stored what rules refuse."""
+    try:
+        return compile_expression(text)
+    except BadExpression:
+        return compile_expression("`null`")
+
+
 def optional(text: str) -> Expression | None:
-    return compile_expression(text) if text else None
+    return compiled(text) if text else None
 
 
 def is_true(expression: Expression, scope: Scope) -> bool:

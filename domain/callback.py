@@ -119,6 +119,10 @@ class BadCallback(Exception):
         return {"error": BAD_REQUEST_TEXT, "faults": faults}
 
 
+class Incomplete(BadCallback):
+    """The body did not arrive whole, which says nothing against what it would have been."""
+
+
 class CallbackEvent(NamedTuple):
     """One well-formed event. `raw` is all that the ESP said, also what is not read here.
 

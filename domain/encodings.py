@@ -36,13 +36,19 @@ def encoder(encoding: BodyEncoding) -> Encode | None:
     return _ENCODERS.get(encoding)
 
 
-def _form(body: bytes) -> Encoded:
-    pairs = (f"{_encoded(name)}={_encoded(value)}" for name, value in _fields(body))
-    return Encoded("&".join(pairs).encode())
-
-
-def _encoded(text: str) -> str:
+def form_encoded(text: str) -> str:
+    """A name or a value as a form-urlencoded body has it."""
     return text.encode().decode("latin-1").translate(_PERCENT)
+
+
+def quoted_name(text: str) -> str:
+    """The name of a field as a multipart body has it."""
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _form(body: bytes) -> Encoded:
+    pairs = (f"{form_encoded(name)}={form_encoded(value)}" for name, value in _fields(body))
+    return Encoded("&".join(pairs).encode())
 
 
 def _multipart(body: bytes) -> Encoded:
@@ -50,15 +56,12 @@ def _multipart(body: bytes) -> Encoded:
     # Whoever would put the boundary into a value would change the boundary by it.
     boundary = f"espalier-{sha256(body).hexdigest()[:32]}"
     parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{quoted_name(name)}"'
+        f"\r\n\r\n{value}\r\n"
         for name, value in _fields(body)
     ]
     encoded = "".join([*parts, f"--{boundary}--\r\n"]).encode()
     return Encoded(encoded, f"multipart/form-data; boundary={boundary}")
-
-
-def _quoted(name: str) -> str:
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _fields(body: bytes) -> Iterator[_Field]:

@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
+from domain.encodings import form_encoded, quoted_name
 from domain.http import HttpRequest
 from domain.provider import AwsSignature, ProviderConfig
 
@@ -115,7 +116,8 @@ def _template_secrets(config: ProviderConfig) -> frozenset[str]:
 
 def _written(text: str) -> Iterator[str]:
     yield from _spellings(text)
-    yield from (quote(text, safe=""), quote_plus(text))
+    # Forms keep other characters than URLs do, and servers others than forms.
+    yield from (quote(text, safe=""), quote_plus(text), form_encoded(text), quoted_name(text))
 
 
 def _mask_bytes(body: bytes | None, secrets: Iterable[str]) -> bytes | None:

@@ -36,7 +36,7 @@ def with_stored_secrets(
         headers=_headers(wanted.headers, stored.headers),
         secrets=_secrets(wanted.secrets, stored.secrets),
     )
-    if _server(wanted.http_endpoint) == _server(stored.http_endpoint):
+    if server_of(wanted.http_endpoint) == server_of(stored.http_endpoint):
         return filled, []
     return wanted, _given_up(wanted, filled)
 
@@ -101,7 +101,7 @@ def _with_signatures(wanted: WebhookMapping, stored: WebhookMapping | None) -> W
     return replace(wanted, signatures=tuple(signatures))
 
 
-def _server(endpoint: str) -> tuple[str, str, int] | None:
+def server_of(endpoint: str) -> tuple[str, str, int] | None:
     """Scheme, host and effective port; None for what is no URL to send to."""
     if http_rules.url_fault(endpoint, fragment=False) is not None:
         return None

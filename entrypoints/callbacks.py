@@ -21,7 +21,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from structlog.typing import FilteringBoundLogger
 
-from domain.callback import MAX_BODY_BYTES, BadCallback, CallbackFault
+from domain.callback import MAX_BODY_BYTES, BadCallback, CallbackFault, Incomplete
 from domain.errors import TryLater
 from domain.provider import Provider
 from entrypoints.backlog import Backlog, Overloaded, Room
@@ -51,11 +51,13 @@ class Callbacks:
         backlog: Backlog,
         log: FilteringBoundLogger,
         webhooks: Webhooks | None = None,
+        body_seconds: float = _BODY_SECONDS,
     ) -> None:
         self._find_provider = find_provider
         self._record = record
         self._elsewhere = elsewhere
         self._backlog = backlog
+        self._body_seconds = body_seconds
         self._log = log
         self._webhooks = webhooks
 
@@ -90,14 +92,26 @@ class Callbacks:
         if provider is None:
             return _not_there()
         if provider.config.webhook is not None and self._webhooks is not None:
-            arriving = _here(body) if is_here else _arriving(request, room)
+            arriving = _here(body) if is_here else self._arriving(request, room)
             return await self._webhooks.take(provider, provider.config.webhook, request, arriving)
         if not is_here:
-            body = await _arriving(request, room)
+            body = await self._arriving(request, room)
         answer = orjson.dumps(await self._record(provider, body))
         if request.version == HttpVersion11 and request.keep_alive:
             return Stored(request, answer)
         return web.Response(body=answer, headers=_HEADERS)
+
+    async def _arriving(self, request: web.BaseRequest, room: Room) -> bytes:
+        """The body, of which no more is ever held than the limit and one piece."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await _read(request, room)
+        except TimeoutError:
+            problem = f"did not arrive within {self._body_seconds:g} s"
+            raise Incomplete([CallbackFault(path="body", problem=problem)]) from None
+        except (web.RequestPayloadError, ConnectionError) as error:
+            # Also where the caller hung up, who then hears nothing of it.
+            raise _bad_body("does not arrive as its headers say") from error
 
     async def _without_body(self, request: web.BaseRequest) -> web.StreamResponse:
         """ESPs ask so whether a URL is there before they use it, and some report so."""
@@ -158,18 +172,6 @@ def _head(second: int) -> bytes:
 
 async def _here(body: bytes) -> bytes:
     return body
-
-
-async def _arriving(request: web.BaseRequest, room: Room) -> bytes:
-    """The body, of which no more is ever held than the limit and one piece."""
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await _read(request, room)
-    except TimeoutError:
-        raise _bad_body(f"did not arrive within {_BODY_SECONDS:g} s") from None
-    except (web.RequestPayloadError, ConnectionError) as error:
-        # Also where the caller hung up, who then hears nothing of it.
-        raise _bad_body("does not arrive as its headers say") from error
 
 
 async def _read(request: web.BaseRequest, room: Room) -> bytes:

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from domain.callback import BadCallback
+from domain.callback import BadCallback, Incomplete
 from domain.errors import TryLater
 from domain.provider import Provider
 from domain.webhook_body import first_of_each
@@ -50,10 +50,11 @@ class Webhooks:
             answer = await self._record(provider, mapping, said)
         except BadSignature:
             return _bad_signature(mapping)
+        except (Overloaded, Incomplete):
+            # What stops an ESP's retries must not be said of a body that nobody has seen whole.
+            return later(OVERLOAD_RETRY_SECONDS, answers.overloaded)
         except BadCallback as error:
             return _json(error.answer(), answers.malformed)
-        except Overloaded:
-            return later(OVERLOAD_RETRY_SECONDS, answers.overloaded)
         except TryLater as error:
             self._log.warning("a callback could not be stored", exc_info=error)
             return later(max(1, math.ceil(error.retry_after_seconds)), answers.overloaded)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ from domain.message import MessageState
 from domain.pace import SMOOTH_SECONDS
 from domain.provider import Batch, Limits, Provider, ProviderConfig, with_secrets_of
 from domain.rendering import Rejection, RenderedRequest, Renderer
+from domain.stored_secrets import server_of
 from services.flight import Flight, Rendered
 from services.journal import Journal
 from services.patience import patiently
@@ -208,23 +210,31 @@ class DispatchChunk:
         """The requests that are due: those to be repeated, then new ones, rendered as they go."""
         now = self._clock.now()
         unformed = tuple(run.chunk.unformed_ordinals())
-        again: list[tuple[OpenRequest, Renderer]] = []
+        again: list[tuple[OpenRequest, ProviderConfig]] = []
         for request in run.chunk.requests:
             if request.is_due(now):
                 config = await self._config(provider, request.provider_version)
-                again.append((request, self._renderer(run, request.provider_version, config)))
+                again.append((request, config))
         renderer = self._renderer(run, provider.version, provider.config)
         return chain(
-            (_repeat(renderer, run, request) for request, renderer in again),
-            _form(renderer, run, unformed, provider_version=provider.version, omitted=omitted),
+            (
+                _repeat(self._renderer(run, r.provider_version, config), run, r, config)
+                for r, config in again
+            ),
+            _form(renderer, run, unformed, provider=provider, omitted=omitted),
         )
 
     async def _config(self, provider: Provider, version: int) -> ProviderConfig:
         if version == provider.version:
             return provider.config
         of_then = await patiently(lambda: self._providers.version(provider.provider_id, version))
-        # A key that was changed since must not keep a request from ever being repeated.
-        return with_secrets_of(provider.config, of_then)
+        present = provider.config
+        if server_of(of_then.http_endpoint) != server_of(present.http_endpoint):
+            # To another ESP, which must not see the present keys, and answers in its own way.
+            return of_then
+        # A key that was changed since must not keep a request from ever being repeated, and a
+        # mapping may have been corrected.
+        return replace(with_secrets_of(present, of_then), answer=present.answer)
 
     async def _provider(self, claim: Claim) -> Provider:
         return await patiently(lambda: self._providers.by_id(claim.provider_id))
@@ -256,12 +266,12 @@ def _at_once(limits: Limits, batch: Batch | None) -> int:
     return max(1, most)
 
 
-def _repeat(renderer: Renderer, run: Run, request: OpenRequest) -> Rendered:
+def _repeat(renderer: Renderer, run: Run, request: OpenRequest, config: ProviderConfig) -> Rendered:
     """The same bytes as before: rendering is a function of what is stored."""
     (made,) = _render(renderer, run, request.ordinals, request.omitted)
     if isinstance(made, Rejection):
         raise RuntimeError(f"a request that was posted cannot be made again: {made.message}")
-    return Rendered(request, made.request)
+    return Rendered(request, made.request, config)
 
 
 def _form(
@@ -269,7 +279,7 @@ def _form(
     run: Run,
     ordinals: Sequence[int],
     *,
-    provider_version: int,
+    provider: Provider,
     omitted: tuple[str, ...],
 ) -> Iterator[Rendered | Rejection]:
     for made in _render(renderer, run, ordinals, omitted):
@@ -277,9 +287,9 @@ def _form(
             yield made
         else:
             request = OpenRequest(
-                ordinals=made.ordinals, provider_version=provider_version, omitted=omitted
+                ordinals=made.ordinals, provider_version=provider.version, omitted=omitted
             )
-            yield Rendered(request, made.request)
+            yield Rendered(request, made.request, provider.config)
 
 
 def _render(

@@ -11,7 +11,7 @@ from domain.chunk import OpenRequest
 from domain.http import HttpRequest, Landed, TransportBroken, TransportError
 from domain.idempotency import request_key, with_key
 from domain.message_id import MessageIds
-from domain.provider import Provider
+from domain.provider import Provider, ProviderConfig
 from domain.retry import Outcome
 from services.answers import esp_messages, verdict_on
 from services.places import Places
@@ -21,10 +21,14 @@ from services.settle_request import Attempt, SettleRequest
 
 
 class Rendered(NamedTuple):
-    """A request of a chunk, and what is sent for it."""
+    """A request of a chunk, what is sent for it, and the configuration that it is made from.
+
+    That is an earlier one where the request is repeated and the provider was changed since.
+    """
 
     request: OpenRequest
     sent: HttpRequest
+    config: ProviderConfig
 
 
 class Flight:
@@ -72,10 +76,10 @@ class Flight:
         )
         self._places.give_back(provider_id, len(window) - len(posting))
         self._aloft += len(posting)
-        for request, (_, sent) in zip(posting, window, strict=False):
+        for request, (_, sent, made_from) in zip(posting, window, strict=False):
             key = request_key(self._message_ids, number, request)
             keyed = with_key(sent, config.idempotency_key, key)
-            landed = partial(self._land, request, keyed)
+            landed = partial(self._land, request, keyed, made_from)
             self._transport.start(keyed, timeout_seconds=timeout, landed=landed)
 
     def end(self) -> None:
@@ -102,11 +106,13 @@ class Flight:
                         others.create_task(self._settle_one(attempt, verdict))
                 await self._accept(taken)
 
-    def _land(self, request: OpenRequest, sent: HttpRequest, outcome: Landed) -> None:
+    def _land(
+        self, request: OpenRequest, sent: HttpRequest, config: ProviderConfig, outcome: Landed
+    ) -> None:
         if isinstance(outcome, TransportBroken):
             self._broken = outcome
         else:
-            self._landed.append(Attempt(request, sent, outcome))
+            self._landed.append(Attempt(request, sent, config, outcome))
         self._news.set()
 
     def _verdict(self, attempt: Attempt) -> Verdict | None:
@@ -114,10 +120,11 @@ class Flight:
         answer = attempt.outcome
         if isinstance(answer, TransportError):
             return None
-        if self._is_plain and is_success(answer):
+        of_now = attempt.config is self._provider.config
+        if self._is_plain and of_now and is_success(answer):
             return TAKEN
         now = self._clock.now()
-        return verdict_on(answer, self._provider.config, self._run, attempt.request, now=now)
+        return verdict_on(answer, attempt.config, self._run, attempt.request, now=now)
 
     async def _accept(self, taken: Sequence[tuple[OpenRequest, Verdict]]) -> None:
         if taken:

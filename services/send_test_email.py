@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from domain.answer import read_answer
 from domain.campaign import CampaignSpec, Content, Recipient
 from domain.campaign_rules import check_recipient, unsendable
 from domain.chunk import OpenRequest
-from domain.errors import InvalidRequest, Violation
+from domain.errors import InvalidRequest, TryLater, Violation
 from domain.http import HttpRequest, HttpResponse, TransportError
 from domain.idempotency import request_key, with_key
 from domain.masking import mask_answer_headers, mask_echoes, mask_request, secrets_sent
@@ -123,7 +124,9 @@ class SendTestEmail:
         verdict = read_answer(config.answer, answer, [(0, message.email)], now=self._clock.now())
         if verdict.esp_ids and names_by_id(config):
             called = message._replace(esp_message_id=verdict.esp_ids[0])
-            await self._esp_messages.add(provider.provider_id, [called])
+            # It has left: to fail now would have the caller send it once more.
+            with suppress(TryLater):
+                await self._esp_messages.add(provider.provider_id, [called])
         accepted = verdict.outcome is Outcome.ACCEPTED
         message_id = self._message_ids.token(message.message)
         return _answered(config, request, message_id, answer, accepted=accepted)

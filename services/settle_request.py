@@ -11,7 +11,7 @@ from domain.chunk import OpenRequest
 from domain.http import AnswerLost, HttpRequest, HttpResponse, TransportError
 from domain.masking import mask_echoes, secrets_sent
 from domain.message import MessageState
-from domain.provider import Provider
+from domain.provider import Provider, ProviderConfig
 from domain.retry import Outcome, backoff, retry_at
 from services.answers import esp_messages
 from services.patience import patiently
@@ -26,10 +26,11 @@ _REQUEST_TIMEOUT, _FIRST_SERVER_ERROR = 408, 500
 
 
 class Attempt(NamedTuple):
-    """A request that was sent once, and how that has ended."""
+    """A request that was sent once, the configuration it was made from, and how that has ended."""
 
     request: OpenRequest
     sent: HttpRequest
+    config: ProviderConfig
     outcome: HttpResponse | TransportError
 
 
@@ -56,14 +57,14 @@ class SettleRequest:
         self, run: Run, provider: Provider, attempt: Attempt, verdict: Verdict | None
     ) -> None:
         """`verdict` is what the answer says, where one came."""
-        request, sent, outcome = attempt
+        request, sent, config, outcome = attempt
         health = _health(outcome)
         if isinstance(outcome, AnswerLost):
             await self._in_doubt(run, provider, request, outcome.reason, health)
         elif isinstance(outcome, TransportError):
             await self._again(run, provider, request, "NOT_SENT", outcome.reason, health)
         elif verdict is not None:
-            secrets = secrets_sent(sent, provider.config)
+            secrets = secrets_sent(sent, config)
             if verdict.outcome is Outcome.PARTLY:
                 await self._divided(run, provider, request, outcome, verdict, secrets)
             else:
@@ -193,8 +194,6 @@ class SettleRequest:
     async def _pause_campaign(self, run: Run, request: OpenRequest, detail: str) -> None:
         """The configuration is at fault, so the attempt does not count against the messages."""
         run.stopped = True
-        again = replace(request, posting=False, attempts=request.attempts - 1)
-        await run.keep(request, (again,), health="")
 
         def pause(state: CampaignState) -> tuple[CampaignState, str] | None:
             if state is not CampaignState.SENDING:
@@ -202,7 +201,11 @@ class SettleRequest:
                 return None
             return CampaignState.PAUSED, f"the ESP refused the request itself: {detail}"
 
+        # First: whoever sees that nothing is in flight any more may resume, and must not be
+        # overtaken by a pause of before.
         await patiently(lambda: self._campaigns.change_state(run.chunk.campaign_number, pause))
+        again = replace(request, posting=False, attempts=request.attempts - 1)
+        await run.keep(request, (again,), health="")
 
 
 def _health(outcome: HttpResponse | TransportError) -> str:

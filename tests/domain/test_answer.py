@@ -477,3 +477,16 @@ def test_whatever_an_esp_answers_each_message_has_one_outcome(
     assert set(verdict.esp_ids) <= set(ordinals)
     assert all(verdict.esp_ids.values())
     assert verdict.wait_seconds is None or 0 <= verdict.wait_seconds <= 3600
+
+
+def test_an_expression_of_an_earlier_version_that_is_none_any_more_finds_nothing() -> None:
+    # `!a.b` was stored before it was refused.
+    none = "!item.bad.at"
+    mapping = AnswerMapping(
+        rules=(AnswerRule(when=none, outcome=AnswerOutcome.PAUSE_CAMPAIGN),),
+        message_id="body.id",
+        items=AnswerItems(list=none, retry=none, unlisted=AnswerOutcome.ACCEPTED),
+        waits=(WaitHint(at=none),),
+    )
+    assert read(mapping, 200, {"id": "x"}).esp_ids == {7: "x", 8: "x", 9: "x"}
+    assert read(mapping, 503).outcome is RETRY

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.encodings import form_encoded, quoted_name
 from domain.http import HttpRequest
 from domain.masking import MASK, curl_command, mask_echoes, mask_request, secrets_sent
 from domain.provider import AwsSignature, Secret
 from tests.domain.provider_samples import post
 
 # With what each encoding writes in another way.
-VALUE = 'p/q+r "s" ä&='
+VALUE = 'p/q+r "s" ä&=~*'
 CONFIG = post(secrets=(Secret(name="key", value=VALUE), Secret(name="longer", value=VALUE + "!")))
 AWS = AwsSignature(
     region="eu-west-1", service="ses", access_key_id="AKIA", secret_access_key="aws key"
@@ -37,6 +38,9 @@ WRITTEN = [
     as_json(as_json(VALUE)),
     quote(VALUE, safe=""),
     quote_plus(VALUE),
+    form_encoded(VALUE),
+    form_encoded(as_json(VALUE)),
+    quoted_name(VALUE),
     quote_plus(as_json(VALUE)),
     quote_plus(as_json(as_json(VALUE))),
     based(VALUE),

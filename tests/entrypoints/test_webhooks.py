@@ -144,6 +144,7 @@ def callbacks(provider: Provider, store: Store, backlog: Backlog) -> Callbacks:
         backlog=backlog,
         log=log,
         webhooks=Webhooks(record, public_base_url="https://mail.example", log=log),
+        body_seconds=0.3,
     )
 
 
@@ -302,6 +303,17 @@ async def test_what_there_is_no_room_for_is_to_come_again_as_its_esp_understands
         here.store.failure = TryLater("busy", retry_after_seconds=7)
         async with here.client.post(here.url, json=EVENT) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+        assert here.store.log == []
+
+
+async def test_a_body_that_does_not_arrive_is_to_come_again_and_not_called_malformed() -> None:
+    async def never() -> AsyncIterator[bytes]:
+        yield b'{"half'
+        await asyncio.Event().wait()
+
+    async with world() as here, here.client.post(here.url, data=never()) as answer:
+        assert answer.status == 429
+        assert int(answer.headers["Retry-After"]) >= 1
         assert here.store.log == []
 
 

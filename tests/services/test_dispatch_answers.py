@@ -29,7 +29,7 @@ from domain.events import START, EntryKind
 from domain.http import AnswerLost, HttpRequest, HttpResponse
 from domain.message import MessageState
 from domain.message_id import MessageKind, MessageRef
-from domain.provider import Header, Limits, ProviderConfig
+from domain.provider import Header, Limits, Provider, ProviderConfig
 from domain.suppression import Suppression, SuppressionReason
 from domain.webhook_mapping import WebhookMapping
 from services.ports import MessageRow
@@ -474,3 +474,57 @@ async def test_whatever_is_said_of_each_message_who_was_taken_is_never_sent_agai
     assert len(logged) == len(set(logged))
     taken = {ordinal for kind, ordinal in logged if kind is EntryKind.SENT}
     assert taken == {i for i, state in enumerate(states) if state is ACCEPTED}
+
+
+async def changed(sent: Sending, **changes: Any) -> None:
+    def change(provider: Provider | None) -> ProviderConfig:
+        assert provider is not None
+        return replace(provider.config, **changes)
+
+    await sent.bench.ports.providers.configure("acme", change)
+
+
+async def test_a_repeat_to_the_esp_of_before_is_read_as_that_one_answers(bench: Bench) -> None:
+    esp = FakeTransport(lambda _: results(p0="blocked for s3cret-token", p1="ok", p2="ok"))
+    esp.then(AnswerLost("reset"))
+    header = Header(name="X-Key", value="s3cret-token", secret=True)
+    sent = await sending(bench, 3, esp, guarantee=AT_LEAST, headers=(header,))
+    await sent.run()
+    other = AnswerMapping(items=AnswerItems(list="body.results", accepted="item.ok", retry="`1`"))
+    headers = (replace(header, value="a key for others"),)
+    await changed(sent, http_endpoint="https://other.example/v1", answer=other, headers=headers)
+    await sent.run(after=30)
+    assert len({request.url for request in esp.requests}) == 1
+    assert {dict(request.headers)["X-Key"] for request in esp.requests} == {"s3cret-token"}
+    assert await sent.states() == [UNKNOWN, ACCEPTED, ACCEPTED]
+    assert (await sent.rows())[0].detail == "p0 is blocked for ***"
+    await sent.run(after=300)
+    assert len(esp.requests) == 2
+
+
+async def test_a_repeat_to_the_same_esp_is_read_by_the_corrected_mapping(bench: Bench) -> None:
+    esp = FakeTransport(all_ok)
+    esp.then(AnswerLost("reset"))
+    wrong = AnswerMapping(success="body.resluts")
+    sent = await sending(bench, 2, esp, guarantee=AT_LEAST, mapping=wrong)
+    await sent.run()
+    await changed(sent, answer=BY_ADDRESS)
+    await sent.run(after=30)
+    assert await sent.states() == [ACCEPTED, ACCEPTED]
+
+
+async def test_a_worker_repeats_with_the_key_of_the_present(bench: Bench) -> None:
+    esp = FakeTransport(all_ok)
+    esp.then(AnswerLost("reset"))
+    header = Header(name="X-Key", value="key of before", secret=True)
+    sent = await sending(bench, 1, esp, guarantee=AT_LEAST, headers=(header,))
+    dispatch = dispatch_over(bench.ports, esp)
+    for key in ("key of now", "key of later"):
+        (claim,) = await bench.ports.queue.claim("w", limit=9, lease_seconds=LEASE)
+        await dispatch(claim, asyncio.Event())
+        await changed(sent, headers=(replace(header, value=key),))
+        bench.ports.clock.advance(30)
+    assert [dict(request.headers)["X-Key"] for request in esp.requests] == [
+        "key of before",
+        "key of now",
+    ]

@@ -12,7 +12,7 @@ from adapters.curl import CurlOptions, CurlTransport
 from domain.answer_mapping import AnswerMapping
 from domain.campaign import CampaignSpec, Recipient
 from domain.chunk import OpenRequest
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import InvalidRequest, NotFound, TryLater
 from domain.http import AnswerLost, HttpRequest, HttpResponse, NotSent, TransportError
 from domain.idempotency import request_key
 from domain.masking import curl_command
@@ -275,6 +275,17 @@ async def test_an_id_that_no_webhook_names_is_not_stored(world: World) -> None:
     await world.configure(replace(MAPPED, webhook=None))
     answer = HttpResponse(status=200, body=b'{"ok": true, "id": "x"}')
     assert (await try_email(world, FakeTransport(lambda _: answer))).accepted
+    assert world.store.esp_messages == []
+
+
+async def test_what_has_left_is_told_also_where_its_id_cannot_be_stored(world: World) -> None:
+    await world.configure(MAPPED)
+
+    def taken(_: HttpRequest) -> HttpResponse:
+        world.store.failure = TryLater("busy")
+        return HttpResponse(status=200, body=b'{"ok": true, "id": "x"}')
+
+    assert (await try_email(world, FakeTransport(taken))).accepted
     assert world.store.esp_messages == []
 
 

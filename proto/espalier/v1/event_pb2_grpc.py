@@ -102,7 +102,9 @@ class EventServiceServicer:
         """ReplayCallbacks reads requests to a provider's callback URL again that were
         kept (Webhook.keep_raw), by its present webhook mapping. Events that are
         stored already are not stored again; what the mapping now sees in another
-        way is added to the log. One call reads a page of requests, oldest first.
+        way is added to the log. With another `dedupe`, or another part of the body
+        for an event, all of them are others: they are stored once more. One call
+        reads a page of requests, oldest first.
         NOT_FOUND: there is no such provider. FAILED_PRECONDITION: it has no
         webhook mapping.
         """
