@@ -22,8 +22,8 @@ demo: $(READY) ## See it all at work: a campaign of 10,000 through a simulated E
 	@$(BIN)/espalier demo
 
 test: lint ## Run every check and every test.
-	@echo "==> pytest"
-	@$(BIN)/python -m pytest
+	@echo "==> pytest, on all cores"
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY) ## Check style (ruff) and types (mypy).
 	$(call check,ruff check,$(BIN)/ruff check --quiet)
