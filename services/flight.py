@@ -78,7 +78,7 @@ class Flight:
         self._aloft += len(posting)
         for request, (_, sent, made_from) in zip(posting, window, strict=False):
             key = request_key(self._message_ids, number, request)
-            keyed = with_key(sent, config.idempotency_key, key)
+            keyed = with_key(sent, made_from.idempotency_key, key)
             landed = partial(self._land, request, keyed, made_from)
             self._transport.start(keyed, timeout_seconds=timeout, landed=landed)
 

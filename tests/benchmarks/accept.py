@@ -23,6 +23,7 @@ from domain.provider_rules import check
 from entrypoints.convert.campaign import read_recipients
 from entrypoints.convert.provider import read_provider
 from espalier.v1 import campaign_pb2, campaign_pb2_grpc, common_pb2, provider_pb2, provider_pb2_grpc
+from tests.benchmarks import verdict
 from tests.support import free_port
 
 FEW, MANY = 100_000, 1_000_000
@@ -163,7 +164,7 @@ def keeps_memory(few_mib: float, many_mib: float) -> bool:
     met = ratio <= MOST_MEMORY
     print(
         f"memory of accepting {MANY:,}, beside {FEW:,}: ratio {ratio:.3f} (at most {MOST_MEMORY}) "
-        f"{'met' if met else 'MISSED'}",
+        f"{verdict(met)}",
         flush=True,
     )
     return met

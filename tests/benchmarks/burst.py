@@ -23,6 +23,7 @@ import grpc.aio
 import orjson
 
 from espalier.v1 import common_pb2, event_pb2, event_pb2_grpc
+from tests.benchmarks import verdict
 from tests.benchmarks.callbacks import is_folded, lag
 from tests.benchmarks.sinks import peak_mib, sink
 from tests.benchmarks.streaming import end_of_log
@@ -163,24 +164,20 @@ def tell(
     print(
         f"burst of {EVENTS:,} events, 3 callback processes killed: {EVENTS / burst.seconds:,.0f} "
         f"events/s acknowledged; answers: {statuses}, none to {burst.fire.broken:,}; {missing:,} "
-        f"lost, {twice:,} twice {_verdict(kept)}"
+        f"lost, {twice:,} twice {verdict(kept)}"
     )
     print(
         f"burst: the states of messages were {burst.largest_lag:,} events behind at its end and up "
         f"to date {behind:.0f} s later; meanwhile a campaign of {CAMPAIGN:,} took {took:.0f} s; "
-        f"counts {'exact' if counted else counts} {_verdict(counted)}"
+        f"counts {'exact' if counted else counts} {verdict(counted)}"
     )
     print(
         f"burst: peak memory of a process {burst.after_a_tenth_mib:.0f} MiB after a tenth, "
         f"{burst.peak_mib:.0f} MiB at the end, ratio {growth:.2f} (at most {MOST_GROWTH}) "
-        f"{_verdict(flat)}",
+        f"{verdict(flat)}",
         flush=True,
     )
     return kept and counted and flat
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "MISSED"
 
 
 def main() -> bool:

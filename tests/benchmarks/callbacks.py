@@ -28,7 +28,7 @@ import grpc.aio
 from adapters.key_file import derive
 from domain.message_id import MessageIds
 from espalier.v1 import provider_pb2, provider_pb2_grpc
-from tests.benchmarks import accept
+from tests.benchmarks import accept, verdict
 from tests.benchmarks.loading import WRK, Answered, Load, fire
 from tests.e2e.serving import Served, environment, serving
 from tests.support import eventually, free_port
@@ -151,11 +151,11 @@ def tell(answers: dict[str, list[Answered]], folded: Sequence[float]) -> bool:
     met_single, met_double = single >= 0.8, double >= 1.7 or WRK is None
     print(
         f"callbacks, one event each: {_shown(answers['one'])}; bare aiohttp handler: "
-        f"{_shown(answers['bare'])}; ratio {single:.2f} (at least 0.8) {_verdict(met_single)}"
+        f"{_shown(answers['bare'])}; ratio {single:.2f} (at least 0.8) {verdict(met_single)}"
     )
     print(
         f"callbacks, two processes: {_shown(answers['two'])}; {double:.2f} times one process, "
-        f"the client not counted (at least 1.7) {_verdict(met_double)}; two bare handlers: "
+        f"the client not counted (at least 1.7) {verdict(met_double)}; two bare handlers: "
         f"{_shown(answers['two bare'])}, {bare_double:.2f} times one"
     )
     events = 100 * median(each.per_second for each in answers["hundred"])
@@ -189,10 +189,6 @@ def _times(two: Sequence[Answered], one: Sequence[Answered]) -> float:
         both.per_second / (1 - both.client_cores / cores) / alone.per_second
         for both, alone in pairs
     )
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "MISSED"
 
 
 def main() -> bool:

@@ -26,6 +26,7 @@ from domain.message import MessageState
 from domain.provider import Batch, Limits, ProviderConfig, RequestType
 from entrypoints.bootstrap import Parts, parts
 from entrypoints.settings_loader import load
+from tests.benchmarks import verdict
 from tests.benchmarks.posting import post, with_wrk
 from tests.benchmarks.sinks import Sink, cpu_seconds, peak_mib, sink
 from tests.support import eventually
@@ -145,7 +146,7 @@ def _tell_unbatched(how: str, rates: dict[str, list[float]], sink_cpu: float) ->
     print(
         f"dispatch unbatched, 2 KB, {how}: {middle['espalier']:,.0f} messages/s; floors: {floors}; "
         f"{by_aiohttp:.2f} of aiohttp (at least 3), {by_pycurl:.2f} of PycURL (at least 0.7) "
-        f"{_verdict(met)}; the sink costs {sink_cpu * 1e6:.0f} µs a request",
+        f"{verdict(met)}; the sink costs {sink_cpu * 1e6:.0f} µs a request",
         flush=True,
     )
     return met
@@ -169,7 +170,7 @@ async def two_processes() -> bool:
     ratio = _ratio(rates[2], rates[1])
     print(
         f"two dispatchers: {median(rates[2]):,.0f} messages/s, one: {median(rates[1]):,.0f} "
-        f"(sink not counted); {ratio:.2f} times (at least 1.6) {_verdict(ratio >= 1.6)}",
+        f"(sink not counted); {ratio:.2f} times (at least 1.6) {verdict(ratio >= 1.6)}",
         flush=True,
     )
     return ratio >= 1.6
@@ -185,7 +186,7 @@ async def memory() -> bool:
     print(
         f"memory of a dispatcher: {few.peak_mib:.0f} MiB after 100,000 messages, "
         f"{many.peak_mib:.0f} MiB after 1,000,000, ratio {ratio:.2f} (at most 1.2) "
-        f"{_verdict(ratio <= 1.2)}; {1_000_000 / many.seconds:,.0f} messages/s in batches of 1,000",
+        f"{verdict(ratio <= 1.2)}; {1_000_000 / many.seconds:,.0f} messages/s in batches of 1,000",
         flush=True,
     )
     return ratio <= 1.2
@@ -193,10 +194,6 @@ async def memory() -> bool:
 
 def _ratio(ours: Sequence[float], floor: Sequence[float]) -> float:
     return median(mine / theirs for mine, theirs in zip(ours, floor, strict=True))
-
-
-def _verdict(met: bool) -> str:
-    return "met" if met else "MISSED"
 
 
 def config(name: str, url: str, load: Load) -> ProviderConfig:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
+from tests.benchmarks import verdict
 from tests.e2e.api import Api, api_at
 from tests.e2e.serving import environment, serving
 from tests.e2e.watched_esp import WatchedEsp, watched_esp
@@ -79,7 +80,7 @@ def tell(how: str, seconds: list[float]) -> bool:
     print(
         f"a message to one person beside {LARGE:,}, through {how}: after {median(seconds):.2f} s, "
         f"at worst {max(seconds):.2f} s of {len(seconds)} (at most {LIMIT:g}) "
-        f"{'met' if met else 'MISSED'}",
+        f"{verdict(met)}",
         flush=True,
     )
     return met

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
+from tests.benchmarks import verdict
 from tests.e2e.api import Api, api_at
 from tests.e2e.serving import environment, serving
 from tests.e2e.watched_esp import Arrival, WatchedEsp, watched_esp
@@ -120,7 +121,7 @@ def tell(name: str, held: Sequence[Held], *, met: bool) -> bool:
     said = ", ".join(f"{each.measured:,.1f} of {each.limit:,} ({each.ratio:.3f})" for each in held)
     print(
         f"limits, {PROCESSES} dispatchers, {name}: {said}, each from {SETTLING:g} s after "
-        f"ConfigureProvider on {'met' if met else 'MISSED'}",
+        f"ConfigureProvider on {verdict(met)}",
         flush=True,
     )
     return met

@@ -19,6 +19,7 @@ from domain.campaign import Content, Recipient
 from domain.message_id import MessageIds
 from domain.provider import Batch, ProviderConfig, RequestType
 from domain.rendering import RenderedRequest, Renderer
+from tests.benchmarks import verdict
 
 MESSAGES = 1_000
 ROUNDS = 15
@@ -209,8 +210,8 @@ def tell(result: Result) -> bool:
     """Print a line about a case; whether it is within its limit."""
     case, ours, floor, ratio = result
     met = case.limit is None or ratio <= case.limit
-    verdict = "" if case.limit is None else f"{case.limit} {'met' if met else 'MISSED'}"
-    print(f"{case.name:62} {ours:6.2f} ms {floor:6.2f} ms {ratio:6.2f}  {verdict}", flush=True)
+    judged = "" if case.limit is None else f"{case.limit} {verdict(met)}"
+    print(f"{case.name:62} {ours:6.2f} ms {floor:6.2f} ms {ratio:6.2f}  {judged}", flush=True)
     return met
 
 

@@ -18,6 +18,7 @@ from types import FrameType
 
 import uvloop
 
+from tests.benchmarks import verdict
 from tests.benchmarks.dispatch import ROUNDS, Load
 from tests.benchmarks.durability import run
 from tests.benchmarks.sinks import sink
@@ -82,7 +83,7 @@ def _tell(name: str, rate: float, shares: list[Counter[str]]) -> bool:
     print(
         f"dispatch batched by 1,000, 25 KB of {name} HTML: {rate:,.0f} messages/s; "
         f"{part['rendering']:.0%} of the time rendering, {part['posting']:.0%} posting, "
-        f"{part['elsewhere']:.0%} elsewhere (at most 25%) {'met' if met else 'MISSED'}",
+        f"{part['elsewhere']:.0%} elsewhere (at most 25%) {verdict(met)}",
         flush=True,
     )
     return met

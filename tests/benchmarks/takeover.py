@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from espalier.v1 import common_pb2
+from tests.benchmarks import verdict
 from tests.e2e.api import api_at
 from tests.e2e.serving import environment, serving
 from tests.e2e.watched_esp import watched_esp
@@ -58,7 +59,7 @@ async def measure() -> bool:
     met = max(seconds) <= LIMIT
     print(
         f"chunks of a killed dispatcher are taken over and sent after {median(seconds):.1f} s, at "
-        f"worst {max(seconds):.1f} s of {ROUNDS} (at most {LIMIT:g}) {'met' if met else 'MISSED'}",
+        f"worst {max(seconds):.1f} s of {ROUNDS} (at most {LIMIT:g}) {verdict(met)}",
         flush=True,
     )
     return met

@@ -14,6 +14,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from espalier.v1 import provider_pb2
+from tests.benchmarks import verdict
 from tests.benchmarks.callbacks import CONNECTIONS, fold_rate, message_ids, service
 from tests.benchmarks.loading import Answered, Load, fire
 
@@ -71,7 +72,7 @@ def tell(answers: dict[str, list[Answered]]) -> bool:
         limit = ""
         if events == 1:
             met = cost <= MOST
-            limit = f" (at most {MOST:g}) {'met' if met else 'MISSED'}"
+            limit = f" (at most {MOST:g}) {verdict(met)}"
         print(
             f"mapped callbacks, {events} event{'s' * (events > 1)} each: {_rate(mapped):,.0f}"
             f" answers/s; version v2: {_rate(v2):,.0f}; cost {cost:.2f} times{limit}",

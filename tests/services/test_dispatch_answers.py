@@ -5,7 +5,7 @@ Over a SQLite file and over ports in memory.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,17 @@ from domain.events import START, EntryKind
 from domain.http import AnswerLost, HttpRequest, HttpResponse
 from domain.message import MessageState
 from domain.message_id import MessageKind, MessageRef
-from domain.provider import Header, Limits, Provider, ProviderConfig
+from domain.provider import Header, IdempotencyKey, Limits, Provider, ProviderConfig
 from domain.suppression import Suppression, SuppressionReason
 from domain.webhook_mapping import WebhookMapping
-from services.ports import MessageRow
+from services.ports import MessageRow, Recorded, Step
 from services.read_message import ReadMessage
 from tests.adapters.fake_transport import FakeTransport
 from tests.contracts.bench import LEASE, Bench
 from tests.contracts.ports import NOW, over_fake, over_sql
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import Store
+from tests.fakes.work_queue import FakeWorkQueue
 from tests.services.dispatching import IDS, dispatch_over, provider_config
 from tests.support import eventually
 
@@ -528,3 +529,42 @@ async def test_a_worker_repeats_with_the_key_of_the_present(bench: Bench) -> Non
         "key of before",
         "key of now",
     ]
+
+
+async def test_a_repeat_keeps_the_header_of_its_key_though_the_provider_has_another_by_now(
+    bench: Bench,
+) -> None:
+    esp = FakeTransport(all_ok)
+    esp.then(AnswerLost("reset"))
+    sent = await sending(bench, 1, esp, guarantee=AT_LEAST)
+    await sent.run()
+    await changed(sent, idempotency_key=IdempotencyKey(header_name="X-Once"))
+    await sent.run(after=30)
+    first, second = sent.keys()
+    assert first == second
+
+
+class NotingQueue(FakeWorkQueue):
+    """Notes how campaigns stand whenever a message is given back to one."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.noted: list[CampaignState] = []
+
+    async def record(self, steps: Sequence[Step]) -> Sequence[Recorded]:
+        for step in steps:
+            if any(move.new is QUEUED for move in step.moves):
+                number = step.key.campaign_number
+                self.noted.append(self._store.campaigns[number].campaign.state)
+        return await super().record(steps)
+
+
+async def test_what_a_refused_key_gives_back_goes_to_a_campaign_that_is_paused_already() -> None:
+    """Whoever sees it waiting may resume at once, and must not be paused once more after that."""
+    store = Store(FakeClock(NOW))
+    queue = NotingQueue(store)
+    bench = await Bench.on(replace(over_fake(store), queue=queue))
+    sent = await sending(bench, 1, FakeTransport(lambda _: HttpResponse(status=401)))
+    await sent.run()
+    assert queue.noted == [CampaignState.PAUSED]
+    assert await sent.states() == [QUEUED]
